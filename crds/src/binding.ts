@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { objectName, time } from './parts.ts';
+
+/** What the operator writes: which pod carries which credentials. */
+export const bindingSpec = z.object({
+  podUID: z.string().max(64),
+  serviceAccount: z.string().max(253),
+  node: z.string().max(253).optional(),
+  credentials: z.array(objectName).max(64).meta({ 'x-kubernetes-list-type': 'set' }),
+});
+export type BindingSpec = z.output<typeof bindingSpec>;
+
+const use = z.object({
+  name: objectName.meta({ description: 'The MCPCredential.' }),
+  version: z.string().max(64).optional().meta({ description: 'The version that the next call of this pod carries.' }),
+  acceptedVersion: z.string().max(64).optional().meta({ description: 'The last version that the upstream answered without refusing it.' }),
+  reason: z.string().max(64).optional().meta({ description: 'Why the credential does not work in this pod; empty when it does.' }),
+  message: z.string().max(1024).optional(),
+  since: time.meta({ description: 'When this entry last changed.' }),
+});
+export type Use = z.output<typeof use>;
+
+/** What the sidecar writes, and only when it changes. */
+export const bindingStatus = z.object({
+  credentials: z
+    .array(use)
+    .max(64)
+    .optional()
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] }),
+  summary: z.string().max(256).optional().meta({ description: 'Each credential with its version, for kubectl get.' }),
+});
+export type BindingStatus = z.output<typeof bindingStatus>;
+
+export interface Binding {
+  apiVersion?: string;
+  kind?: string;
+  metadata: { name: string; namespace: string; uid?: string; resourceVersion?: string; ownerReferences?: object[] };
+  spec: BindingSpec;
+  status?: BindingStatus;
+}

@@ -1,0 +1,225 @@
+import { z } from 'zod';
+import { host } from './host.ts';
+import { conditions, labelSelector, objectName, time, vaultMount, vaultPath } from './parts.ts';
+import type { Rule } from './rule.ts';
+import { exactlyOne, withRules } from './rule.ts';
+
+const vaultReference = z.object({
+  mount: vaultMount.optional().meta({ description: 'KV version 2 mount; the mount of the store unless given.' }),
+  path: vaultPath,
+  key: z.string().min(1).max(253).meta({ description: 'The key of the secret whose value is the credential.' }),
+});
+export type VaultReference = z.output<typeof vaultReference>;
+
+const sources = { vault: vaultReference.optional() };
+const source = withRules(z.object(sources).meta({ description: 'Where the value lives.' }), [exactlyOne(Object.keys(sources), 'source')]);
+export type CredentialSource = z.output<typeof source>;
+
+/** Headers that frame or route a request: a credential is never one of them (RFC 9110 section 7.6.1, RFC 9112 section 6). */
+const routingHeaders = [
+  'host',
+  'connection',
+  'content-length',
+  'transfer-encoding',
+  'te',
+  'trailer',
+  'upgrade',
+  'expect',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authorization',
+];
+
+const headerName = withRules(z.string().min(1).max(128), [
+  {
+    cel: `self.matches('^[A-Za-z0-9!#$%&*+.^_|~-]+$')`,
+    message: 'a header name is a token such as Authorization or X-Api-Key (RFC 9110 section 5.1)',
+    holds: (name) => /^[A-Za-z0-9!#$%&*+.^_|~-]+$/u.test(name),
+  },
+  {
+    cel: `!(self.lowerAscii() in [${routingHeaders.map((name) => `'${name}'`).join(', ')}])`,
+    message: 'this header frames or routes the request and cannot carry a credential',
+    holds: (name) => !routingHeaders.includes(name.toLowerCase()),
+  },
+]);
+
+const header = z.object({
+  name: headerName,
+  prefix: z
+    .string()
+    .max(64)
+    .regex(/^[ -~]*$/)
+    .optional()
+    .meta({ description: 'What stands before the value, such as "Bearer ".' }),
+});
+const query = z.object({
+  name: z
+    .string()
+    .min(1)
+    .max(128)
+    .regex(/^[A-Za-z0-9._~-]+$/)
+    .meta({ description: 'Name of the query parameter.' }),
+});
+const places = { header: header.optional(), query: query.optional() };
+const place = withRules(z.object(places).meta({ description: 'A place in the request where the placeholder is replaced by the value.' }), [
+  exactlyOne(Object.keys(places), 'place'),
+]);
+export type Place = z.output<typeof place>;
+
+const together: Rule<{ jsonField?: string | undefined; equals?: string | undefined }> = {
+  cel: 'has(self.jsonField) == has(self.equals)',
+  message: 'give jsonField and equals together, such as {status: 200, jsonField: error, equals: invalid_auth}',
+  holds: ({ jsonField, equals }) => (jsonField === undefined) === (equals === undefined),
+};
+const refusal = withRules(
+  z
+    .object({
+      status: z.int().min(200).max(599),
+      jsonField: z
+        .string()
+        .min(1)
+        .max(128)
+        .regex(/^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*$/)
+        .optional()
+        .meta({ description: 'Field of the JSON answer, dotted when nested.' }),
+      equals: z.string().min(1).max(256).optional(),
+    })
+    .meta({ description: 'How this upstream says that a credential is refused.' }),
+  [together],
+);
+export type Refusal = z.output<typeof refusal>;
+
+const env = z.object({
+  name: z
+    .string()
+    .min(1)
+    .max(128)
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/),
+  placeholder: z
+    .string()
+    .min(8)
+    .max(256)
+    .regex(/^[A-Za-z0-9._~-]+$/)
+    .optional()
+    .meta({ description: 'What the server gets instead of the value, where it checks the shape; rekey-placeholder-NAME unless given.' }),
+});
+
+/** The user's part of an MCPCredential. */
+export const credentialSpec = z.object({
+  source,
+  storeRef: z.object({ name: objectName }).default({ name: 'default' }).meta({ description: 'The MCPCredentialStore to read from.' }),
+  version: z
+    .string()
+    .max(64)
+    .regex(/^[0-9]*$/)
+    .default('')
+    .meta({ description: 'A pin: the version to use. Empty means the newest.' }),
+  hosts: z
+    .array(host)
+    .min(1)
+    .max(16)
+    .meta({ description: 'The upstream hosts that get the value, and no other.', 'x-kubernetes-list-type': 'set' }),
+  inject: z.array(place).min(1).max(4).meta({ 'x-kubernetes-list-type': 'atomic' }),
+  refused: z
+    .array(refusal)
+    .min(1)
+    .max(8)
+    .default([{ status: 401 }])
+    .meta({ 'x-kubernetes-list-type': 'atomic' }),
+  env: z
+    .array(env)
+    .max(16)
+    .default([])
+    .meta({
+      description: 'Environment variables of the server that get the placeholder.',
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['name'],
+    }),
+  podSelector: labelSelector.meta({ ...labelSelector.meta(), description: 'The pods of this namespace whose calls carry the credential.' }),
+  cacheTTLSeconds: z
+    .int()
+    .min(1)
+    .max(60)
+    .default(60)
+    .meta({ description: 'How long a sidecar keeps the value before it asks the source again.' }),
+  maxStaleSeconds: z
+    .int()
+    .min(0)
+    .max(3600)
+    .default(300)
+    .meta({ description: 'How long the last value serves through an outage of the source. 0 means not at all.' }),
+  suspend: z.boolean().default(false).meta({ description: 'The kill switch: every sidecar drops the value and answers 503 Suspended.' }),
+});
+export type CredentialSpec = z.output<typeof credentialSpec>;
+
+export const triggers = ['Created', 'SourceChanged', 'VersionPinned', 'VersionUnpinned', 'SpecChanged'] as const;
+export type Trigger = (typeof triggers)[number];
+
+const rotation = z.object({
+  phase: z.enum(['RollingOut', 'Complete']),
+  trigger: z.enum(triggers),
+  startedAt: time,
+  completedAt: time.optional(),
+});
+
+const historyEntry = z.object({
+  version: z.string().max(64),
+  at: time,
+  trigger: z.enum(triggers),
+  durationMilliseconds: z.int().min(0),
+  result: z.enum(['Complete', 'Superseded']),
+});
+
+/** What the operator reports. */
+export const credentialStatus = z.object({
+  observedGeneration: z.int().min(0).optional(),
+  version: z.string().max(64).optional().meta({ description: 'The version that the sidecars should use.' }),
+  previousVersion: z.string().max(64).optional(),
+  pods: z
+    .object({
+      bound: z.int().min(0).meta({ description: 'Running pods that carry the credential.' }),
+      current: z.int().min(0).meta({ description: 'Of these, the pods that use status.version.' }),
+      failing: z.int().min(0).meta({ description: 'Of these, the pods that report a failure.' }),
+      summary: z.string().max(32).meta({ description: 'current/bound, for kubectl get.' }),
+    })
+    .optional(),
+  rotation: rotation.optional(),
+  history: z
+    .array(historyEntry)
+    .max(10)
+    .optional()
+    .meta({ description: 'The last ten rotations, newest first.', 'x-kubernetes-list-type': 'atomic' }),
+  conditions: conditions.optional(),
+});
+export type CredentialStatus = z.output<typeof credentialStatus>;
+
+export interface Credential {
+  apiVersion?: string;
+  kind?: string;
+  metadata: {
+    name: string;
+    namespace: string;
+    uid?: string;
+    resourceVersion?: string;
+    generation?: number;
+    creationTimestamp?: string;
+    deletionTimestamp?: string;
+    annotations?: Record<string, string>;
+  };
+  spec: CredentialSpec;
+  status?: CredentialStatus;
+}
+
+/** What stands in the server's environment in place of the value. */
+export function placeholders(name: string, spec: Pick<CredentialSpec, 'env'>): string[] {
+  const texts = spec.env.map((entry) => placeholderOf(name, entry));
+  return [...new Set([...texts, defaultPlaceholder(name)])];
+}
+
+export function placeholderOf(name: string, entry: { placeholder?: string | undefined }): string {
+  return entry.placeholder ?? defaultPlaceholder(name);
+}
+
+function defaultPlaceholder(name: string): string {
+  return `rekey-placeholder-${name}`;
+}

@@ -1,0 +1,73 @@
+/**
+ * Bad input and what is said to it: one table for both twins of each rule. `credential.test.ts` runs it through the schema here,
+ * the e2e suite through the API server's CEL.
+ */
+export interface BadInput {
+  name: string;
+  /** Merged over a good spec. */
+  spec: Record<string, unknown>;
+  message: string;
+}
+
+export const goodSpec = {
+  source: { vault: { path: 'mcp/github', key: 'token' } },
+  hosts: ['api.github.com'],
+  inject: [{ header: { name: 'Authorization', prefix: 'Bearer ' } }],
+  env: [{ name: 'GITHUB_PERSONAL_ACCESS_TOKEN' }],
+  podSelector: { matchLabels: { app: 'mcp-github' } },
+};
+
+const host = (name: string, text: string, message: string): BadInput => ({ name, spec: { hosts: [text] }, message });
+const path = (name: string, text: string, message: string): BadInput => ({
+  name,
+  spec: { source: { vault: { path: text, key: 'token' } } },
+  message,
+});
+const notDns = 'a host is a DNS name, not an IP address';
+const notFull = 'a host is a full DNS name such as api.github.com';
+
+export const badInputs: readonly BadInput[] = [
+  host('a host with a scheme', 'https://api.github.com', 'a host has no scheme'),
+  host('a host with a path', 'api.github.com/v1', 'a host has no path'),
+  host('a host with a user', 'user@api.github.com', 'a host has no user'),
+  host('a wildcard host', '*.github.com', 'a host is one exact name'),
+  host('a host in upper case', 'API.github.com', 'write the host in lower case'),
+  host('an IPv4 literal', '10.0.0.1', notDns),
+  host('an IPv4 literal with a port', '10.0.0.1:8443', notDns),
+  host('an IPv6 literal', '::1', notDns),
+  host('an IPv6 literal in brackets', '[2001:db8::1]:443', notDns),
+  host('a host with a trailing dot', 'api.github.com.', 'a host has no trailing dot'),
+  host('a host with port 0', 'api.github.com:0', 'port 0 cannot be called'),
+  host('a host with a port too large', 'api.github.com:65536', 'a port is a number from 1 to 65535'),
+  host('the pod itself', 'localhost', 'the pod itself and the API server are not upstreams'),
+  host('the API server', 'kubernetes.default.svc', 'the pod itself and the API server are not upstreams'),
+  host('a single label', 'github', notFull),
+  host('a host with a space', 'api github.com', notFull),
+  host('a host that is not ASCII', 'bücher.example', notFull),
+  path('a path with an empty part', 'mcp//github', 'a path has no empty part'),
+  path('a path that climbs', 'mcp/../other', 'a path has no empty part, no . and no ..'),
+  path('a path with an escape', 'mcp/%2e%2e/other', 'a path holds letters, digits'),
+  path('a path with a query', 'mcp/github?version=1', 'a path holds letters, digits'),
+  path('a path with data/', 'data/mcp/github', 'leave out data/ and metadata/'),
+  path('a path with a leading slash', '/mcp/github', 'a path starts and ends without a slash'),
+  { name: 'no source', spec: { source: {} }, message: 'give exactly one source' },
+  { name: 'no place', spec: { inject: [{}] }, message: 'give exactly one place' },
+  {
+    name: 'two places in one',
+    spec: { inject: [{ header: { name: 'X-Key' }, query: { name: 'key' } }] },
+    message: 'give exactly one place',
+  },
+  {
+    name: 'a header that frames the request',
+    spec: { inject: [{ header: { name: 'Content-Length' } }] },
+    message: 'this header frames or routes the request',
+  },
+  { name: 'a header that is not a token', spec: { inject: [{ header: { name: 'X Key' } }] }, message: 'a header name is a token' },
+  {
+    name: 'a field without its value',
+    spec: { refused: [{ status: 200, jsonField: 'error' }] },
+    message: 'give jsonField and equals together',
+  },
+  { name: 'an empty selector', spec: { podSelector: {} }, message: 'an empty selector would select every pod' },
+  { name: 'an empty set of labels', spec: { podSelector: { matchLabels: {} } }, message: 'an empty selector would select every pod' },
+];

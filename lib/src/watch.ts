@@ -1,0 +1,195 @@
+import { backoff, sleep } from './backoff.ts';
+import { errorCode } from './log.ts';
+
+/** What every Kubernetes object has. */
+export interface KubernetesObject {
+  apiVersion?: string;
+  kind?: string;
+  metadata: { name: string; namespace?: string; uid?: string; resourceVersion?: string };
+}
+
+/** One GET to the API server. Must reject when the connection fails and stop reading when the signal aborts. */
+export type Get = (path: string, signal: AbortSignal) => Promise<{ status: number; body: AsyncIterable<Uint8Array | string> }>;
+
+export interface WatchFailure {
+  step: 'list' | 'watch' | 'handler';
+  /** HTTP status, or 0 when there was no answer. */
+  status: number;
+  code: string;
+  /** How often in a row the list has failed. */
+  attempt: number;
+}
+
+export interface WatchOptions<T extends KubernetesObject> {
+  /** The collection, without a query: `/apis/rekey.dev/v1alpha1/namespaces/tools/mcpcredentials`. */
+  path: string;
+  /** labelSelector, fieldSelector. */
+  query?: Record<string, string>;
+  get: Get;
+  /** A key (`namespace/name`, or `name`) was added or changed (object) or is gone (undefined). Called for each object of the first list too. */
+  onChange: (key: string, object: T | undefined) => void;
+  /** After each list. */
+  onSynced?: () => void;
+  onFailure?: (failure: WatchFailure) => void;
+  signal: AbortSignal;
+  /** Without a byte for this long the watch is taken for dead; the API server sends a bookmark about once a minute. */
+  idleMilliseconds?: number;
+  random?: () => number;
+  pause?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+}
+
+class HttpStatus extends Error {
+  readonly status: number;
+  constructor(status: number) {
+    super(`HTTP ${status}`);
+    this.status = status;
+  }
+}
+
+/**
+ * Keeps a map of one collection in step with the API server until the signal aborts. Whatever ends a watch (time-out, 410,
+ * reset, garbage, silence) leads to one recovery path: list again, and report what differs from what was known.
+ */
+export async function listAndWatch<T extends KubernetesObject>(options: WatchOptions<T>): Promise<void> {
+  const { signal, random = Math.random, pause = sleep } = options;
+  const known = new Map<string, T>();
+  let attempt = 0;
+  while (!signal.aborted) {
+    let step: WatchFailure['step'] = 'list';
+    try {
+      const resourceVersion = await list(options, known);
+      attempt = 0;
+      step = 'watch';
+      options.onSynced?.();
+      await watch(options, known, resourceVersion);
+      // A server that ends every watch at once must not be listed in a hot loop.
+      await pause(random() * 1000, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      options.onFailure?.({ step, status: error instanceof HttpStatus ? error.status : 0, code: errorCode(error), attempt });
+      await pause(Math.max(250, backoff(attempt, random)), signal);
+      attempt += 1;
+    }
+  }
+}
+
+async function list<T extends KubernetesObject>(options: WatchOptions<T>, known: Map<string, T>): Promise<string> {
+  const seen = new Set<string>();
+  let next = '';
+  let resourceVersion = '';
+  do {
+    const page = await getList<T>(options, next);
+    for (const object of page.items) {
+      seen.add(keyOf(object));
+      set(options, known, object);
+    }
+    next = page.metadata.continue ?? '';
+    resourceVersion = page.metadata.resourceVersion;
+  } while (next !== '');
+  for (const key of known.keys()) if (!seen.has(key)) remove(options, known, key);
+  return resourceVersion;
+}
+
+interface Page<T> {
+  items: T[];
+  metadata: { resourceVersion: string; continue?: string };
+}
+
+async function getList<T extends KubernetesObject>(options: WatchOptions<T>, next: string): Promise<Page<T>> {
+  const query = new URLSearchParams({ ...options.query, limit: '500', ...(next === '' ? {} : { continue: next }) });
+  return withDeadline(options.signal, 30_000, async (signal) => {
+    const response = await options.get(`${options.path}?${query.toString()}`, signal);
+    let text = '';
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body) text += typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
+    if (response.status !== 200) throw new HttpStatus(response.status);
+    return JSON.parse(text) as Page<T>;
+  });
+}
+
+async function watch<T extends KubernetesObject>(options: WatchOptions<T>, known: Map<string, T>, resourceVersion: string): Promise<void> {
+  const { random = Math.random, idleMilliseconds = 150_000 } = options;
+  const timeoutSeconds = String(Math.round(240 + random() * 60));
+  const query = new URLSearchParams({ ...options.query, watch: 'true', allowWatchBookmarks: 'true', resourceVersion, timeoutSeconds });
+  await withDeadline(options.signal, idleMilliseconds, async (signal, alive) => {
+    const response = await options.get(`${options.path}?${query.toString()}`, signal);
+    if (response.status !== 200) throw new HttpStatus(response.status);
+    for await (const line of lines(response.body, alive)) apply(options, known, JSON.parse(line) as WatchEvent<T>);
+  });
+}
+
+interface WatchEvent<T> {
+  type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
+  object: T & { code?: number };
+}
+
+function apply<T extends KubernetesObject>(options: WatchOptions<T>, known: Map<string, T>, event: WatchEvent<T>): void {
+  if (event.type === 'ERROR') throw new HttpStatus(event.object.code ?? 0);
+  if (event.type === 'BOOKMARK') return;
+  if (event.type === 'DELETED') remove(options, known, keyOf(event.object));
+  else set(options, known, event.object);
+}
+
+function set<T extends KubernetesObject>(options: WatchOptions<T>, known: Map<string, T>, object: T): void {
+  const key = keyOf(object);
+  const before = known.get(key);
+  known.set(key, object);
+  if (before === undefined || before.metadata.resourceVersion !== object.metadata.resourceVersion) tell(options, key, object);
+}
+
+function remove<T extends KubernetesObject>(options: WatchOptions<T>, known: Map<string, T>, key: string): void {
+  if (known.delete(key)) tell(options, key, undefined);
+}
+
+/** A handler that throws must not end the watch: the others would then never hear of a change again. */
+function tell<T extends KubernetesObject>(options: WatchOptions<T>, key: string, object: T | undefined): void {
+  try {
+    options.onChange(key, object);
+  } catch (error) {
+    options.onFailure?.({ step: 'handler', status: 0, code: errorCode(error), attempt: 0 });
+  }
+}
+
+export function keyOf(object: KubernetesObject): string {
+  const { namespace, name } = object.metadata;
+  return namespace === undefined ? name : `${namespace}/${name}`;
+}
+
+async function* lines(body: AsyncIterable<Uint8Array | string>, alive: () => void): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of body) {
+    alive();
+    rest += typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
+    const parts = rest.split('\n');
+    rest = parts.pop() ?? '';
+    for (const part of parts) if (part !== '') yield part;
+  }
+}
+
+/** Runs `task` with a signal that aborts when the outer one does or when `milliseconds` pass without `alive()`. */
+async function withDeadline<R>(
+  outer: AbortSignal,
+  milliseconds: number,
+  task: (signal: AbortSignal, alive: () => void) => Promise<R>,
+): Promise<R> {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  const timer = setTimeout(abort, milliseconds);
+  timer.unref();
+  outer.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([task(controller.signal, () => timer.refresh()), rejected(controller.signal)]);
+  } finally {
+    clearTimeout(timer);
+    outer.removeEventListener('abort', abort);
+    controller.abort();
+  }
+}
+
+/** Rejects once the signal aborts: a body that ignores the signal must not hold the loop. */
+function rejected(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(Object.assign(new Error('aborted'), { code: 'IdleTimeout' })), { once: true });
+  });
+}

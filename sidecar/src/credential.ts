@@ -1,0 +1,28 @@
+import type { CredentialSpec } from '@rekey/crds/credential.ts';
+import type { SecretValue } from '@rekey/lib/secret-value.ts';
+
+/** Where a value came from: `hit` = from memory, `miss` = read for this call, `stale` = from memory past its time because the source is away. */
+export type CacheState = 'hit' | 'miss' | 'stale';
+
+/** A value to use for one call. Hold it no longer than the call. */
+export interface Grant {
+  value: SecretValue;
+  version: string;
+  cache: CacheState;
+}
+
+/** One credential of this pod, live: what the data path needs of it. */
+export interface LiveCredential {
+  readonly name: string;
+  /** The spec as it is now: it changes when the resource does. `undefined` once the resource is deleted. */
+  spec(): CredentialSpec | undefined;
+  /** The value for a call; a plain Grant when it is in memory, so that a hit costs no promise. Throws or rejects with a Failure. */
+  grant(): Grant | Promise<Grant>;
+  /**
+   * The upstream refused `version`: one forced read of the source, shared by all calls that ask meanwhile. Resolves with the newest
+   * value; when its version is `version` still, the refusal stands and the caller passes it through. Rejects with a Failure.
+   */
+  grantAfterRefusal(version: string): Promise<Grant>;
+  /** The upstream answered a call that carried `version`: accepted, or refused for good. Cheap; called for every call. */
+  report(version: string, accepted: boolean): void;
+}

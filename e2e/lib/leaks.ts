@@ -1,0 +1,102 @@
+import { open, readdir, readFile } from 'node:fs/promises';
+import { containers, kubectl, list } from './kube.ts';
+import type { Pod } from './kube.ts';
+import { forms } from './secret.ts';
+import { ask } from './web.ts';
+
+export interface Leak {
+  where: string;
+  form: string;
+}
+
+/** Looks for a text, in every form in which it could leak, wherever a value must not be. */
+export class LeakSearch {
+  readonly #forms: { form: string; bytes: Buffer }[];
+  readonly leaks: Leak[] = [];
+  /** How many bytes were looked at, so that a search that found nothing because it saw nothing is told from one that found nothing. */
+  bytes = 0;
+
+  constructor(text: string) {
+    this.#forms = forms(text);
+  }
+
+  look(where: string, bytes: Buffer): boolean {
+    this.bytes += bytes.length;
+    const found = this.#forms.filter((form) => bytes.includes(form.bytes));
+    for (const { form } of found) this.leaks.push({ where, form });
+    return found.length > 0;
+  }
+}
+
+/** Every object of every kind, as YAML, events among them. */
+export async function searchObjects(search: LeakSearch): Promise<void> {
+  const kinds = (await kubectl('api-resources', '--verbs=list', '-o', 'name')).split('\n').filter((kind) => kind !== '');
+  for (const kind of kinds) {
+    const text = await kubectl('get', kind, '-A', '-o', 'yaml', '--ignore-not-found', '--show-managed-fields');
+    search.look(`objects ${kind}`, Buffer.from(text));
+  }
+}
+
+/** The logs of every container of every pod, of earlier runs of it too; the sidecars' hold the audit. */
+export async function searchLogs(search: LeakSearch, all: readonly Pod[]): Promise<void> {
+  for (const { metadata, ...pod } of all) {
+    for (const { name, restartCount } of containers({ metadata, ...pod })) {
+      const where = [`-n`, metadata.namespace, metadata.name, '-c', name];
+      search.look(`log ${metadata.namespace}/${metadata.name} ${name}`, Buffer.from(await kubectl('logs', ...where)));
+      if (restartCount > 0) search.look(`log before ${metadata.namespace}/${metadata.name} ${name}`, Buffer.from(await kubectl('logs', '-p', ...where).catch(() => '')));
+    }
+  }
+}
+
+/** What the sidecars and the operator tell Prometheus. */
+export async function searchMetrics(search: LeakSearch, all: readonly Pod[], port: number): Promise<void> {
+  for (const { metadata, status } of all) {
+    const { text, status: code } = await ask(`http://${status.podIP}:${port}/metrics`);
+    if (code !== 200 || text.length === 0) throw new Error(`no metrics from ${metadata.namespace}/${metadata.name}: ${code}`);
+    search.look(`metrics ${metadata.namespace}/${metadata.name}`, Buffer.from(text));
+  }
+}
+
+/** Environment, command line and writable memory of every process of the named containers. Resolves with the number of processes. */
+export async function searchProcesses(search: LeakSearch, all: readonly Pod[], wanted: (container: string) => boolean): Promise<number> {
+  const ids = new Map(all.flatMap((pod) => containers(pod).filter(({ name }) => wanted(name)).map(({ name, containerID }) => [containerID?.replace(/^.*:\/\//u, '') ?? '', `${pod.metadata.name} ${name}`])));
+  let found = 0;
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/u.test(name))) {
+    const cgroup = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '');
+    const id = [...ids.keys()].find((known) => known !== '' && cgroup.includes(known));
+    if (id === undefined) continue;
+    found += 1;
+    await searchProcess(search, pid, ids.get(id) ?? id);
+  }
+  return found;
+}
+
+async function searchProcess(search: LeakSearch, pid: string, name: string): Promise<void> {
+  for (const file of ['environ', 'cmdline']) search.look(`${file} of ${name}`, await readFile(`/proc/${pid}/${file}`).catch(() => Buffer.alloc(0)));
+  const maps = await readFile(`/proc/${pid}/maps`, 'utf8').catch(() => '');
+  const memory = await open(`/proc/${pid}/mem`, 'r').catch(() => undefined);
+  if (memory === undefined) return; // the process has ended since
+  try {
+    for (const line of maps.split('\n')) await searchRange(search, memory, line, name);
+  } finally {
+    await memory.close();
+  }
+}
+
+const chunkSize = 16 * 1024 * 1024;
+const overlap = 4096;
+
+async function searchRange(search: LeakSearch, memory: Awaited<ReturnType<typeof open>>, line: string, name: string): Promise<void> {
+  const range = /^([0-9a-f]+)-([0-9a-f]+) rw/u.exec(line);
+  if (range === null || line.endsWith('[vvar]')) return;
+  const end = Number(`0x${range[2]}`);
+  const buffer = Buffer.allocUnsafe(chunkSize);
+  for (let at = Number(`0x${range[1]}`); at < end; at += chunkSize - overlap) {
+    const { bytesRead } = await memory.read(buffer, 0, Math.min(chunkSize, end - at), at).catch(() => ({ bytesRead: 0 }));
+    if (search.look(`memory of ${name}`, buffer.subarray(0, bytesRead)) || bytesRead === 0) return;
+  }
+}
+
+export async function everyPod(): Promise<Pod[]> {
+  return list<Pod>('pods', '-A');
+}

@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pods } from './kube.ts';
+import { home } from './run.ts';
+import { ask } from './web.ts';
+
+/** The cluster's Vault, as an administrator who knows the root token: spoken to at its pod, so that it works while the API server is away. */
+export class Vault {
+  readonly #address: string;
+  readonly #ca: string;
+  readonly #token: string;
+
+  private constructor(address: string, ca: string, token: string) {
+    this.#address = address;
+    this.#ca = ca;
+    this.#token = token;
+  }
+
+  static async connect(): Promise<Vault> {
+    const [pod] = await pods('vault', '-l', 'app=vault');
+    if (pod?.status.podIP === undefined) throw new Error('there is no running Vault: e2e/cluster/vault/up makes one');
+    const [ca, token] = await Promise.all([readFile(join(home, 'run/vault/ca.pem'), 'utf8'), readFile(join(home, 'run/vault/root-token'), 'utf8')]);
+    return new Vault(`https://${pod.status.podIP}:8200`, ca, token.trim());
+  }
+
+  get ca(): string {
+    return this.#ca;
+  }
+
+  async request(method: string, path: string, body?: unknown): Promise<{ status: number; json: unknown }> {
+    return ask(`${this.#address}/v1/${path}`, { method, body, ca: this.#ca, servername: 'vault.vault.svc', headers: { 'x-vault-token': this.#token } });
+  }
+
+  async #must(method: string, path: string, body?: unknown): Promise<unknown> {
+    const { status, json } = await this.request(method, path, body);
+    if (status >= 300) throw new Error(`Vault answered ${status} to ${method} ${path}`);
+    return json;
+  }
+
+  /** Writes a new version of a secret; resolves with its number. */
+  async write(path: string, data: Record<string, unknown>): Promise<string> {
+    const answer = (await this.#must('POST', `kv/data/${path}`, { data })) as { data: { version: number } };
+    return String(answer.data.version);
+  }
+
+  async deleteVersions(path: string, versions: number[], how: 'delete' | 'undelete' | 'destroy'): Promise<void> {
+    await this.#must('POST', `kv/${how}/${path}`, { versions });
+  }
+
+  /** Removes the secret with all its versions. */
+  async remove(path: string): Promise<void> {
+    await this.#must('DELETE', `kv/metadata/${path}`);
+  }
+
+  async writePolicy(name: string, policy: string): Promise<void> {
+    await this.#must('PUT', `sys/policies/acl/${name}`, { policy });
+  }
+}

@@ -25,8 +25,8 @@ export const mounts = {
   identity: { volume: 'rekey-identity', path: '/run/rekey/identity' },
 } as const;
 
-/** Port of the sidecar's `/healthz` and `/metrics`. It serves nothing secret. */
-export const sidecarHealthPort = 15_090;
+/** Port of the sidecar's `/healthz` and `/metrics`. It serves nothing secret. Clear of Istio (15000-15090) and Linkerd (4140-4191). */
+export const sidecarHealthPort = 15_532;
 
 /** Variables that make the known clients trust the pod's bundle. */
 export const trustVariables = [

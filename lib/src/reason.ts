@@ -23,6 +23,7 @@ export const reasons = {
   StoreNotFound: 'there is no MCPCredentialStore of this name',
   StoreNotAllowed: 'the MCPCredentialStore does not allow this namespace',
   HostConflict: 'an older MCPCredential puts a credential into calls to the same host of the same pod',
+  EnvConflict: 'an older MCPCredential sets the same environment variable of the same pod',
   Suspended: 'the credential is suspended',
   CredentialDeleted: 'the MCPCredential was deleted',
   // The use of the credential

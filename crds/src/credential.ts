@@ -210,16 +210,4 @@ export interface Credential {
   status?: CredentialStatus;
 }
 
-/** What stands in the server's environment in place of the value. */
-export function placeholders(name: string, spec: Pick<CredentialSpec, 'env'>): string[] {
-  const texts = spec.env.map((entry) => placeholderOf(name, entry));
-  return [...new Set([...texts, defaultPlaceholder(name)])];
-}
-
-export function placeholderOf(name: string, entry: { placeholder?: string | undefined }): string {
-  return entry.placeholder ?? defaultPlaceholder(name);
-}
-
-function defaultPlaceholder(name: string): string {
-  return `rekey-placeholder-${name}`;
-}
+export { placeholderOf, placeholders } from './placeholder.ts';

@@ -49,8 +49,4 @@ export const host = withRules(
   rules,
 );
 
-/** The host and its port apart. */
-export function splitHost(text: string): { name: string; port: number } {
-  const colon = text.lastIndexOf(':');
-  return colon < 0 ? { name: text, port: 443 } : { name: text.slice(0, colon), port: Number(text.slice(colon + 1)) };
-}
+export { splitHost } from './split-host.ts';

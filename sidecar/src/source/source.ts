@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net';
 import type { CredentialSource } from '@rekey/crds/credential.ts';
 import type { StoreSpec } from '@rekey/crds/store.ts';
 import type { SecretValue } from '@rekey/lib/secret-value.ts';
@@ -11,11 +12,16 @@ export interface Reading {
 export interface Source {
   /** Reads the reference at `version`, or the newest when `version` is undefined. */
   read(reference: CredentialSource, version: string | undefined, signal: AbortSignal): Promise<Reading>;
+  /** Closes connections and forgets tokens. */
+  close(): void;
 }
 
-/** What a source is made from. `token` reads this pod's own projected token for the store, anew at each login. */
+/** What a source is made from. */
 export interface SourceContext {
+  /** Name of the MCPCredentialStore, for messages. */
+  name: string;
   store: StoreSpec;
+  /** Reads this pod's own projected token for the store, anew at each login. */
   token: () => Promise<string>;
-  lookup: (hostname: string, options: object, callback: (...answer: never[]) => void) => void;
+  lookup: LookupFunction;
 }

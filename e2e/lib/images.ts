@@ -14,14 +14,23 @@ interface Image {
 }
 
 const product = ['Dockerfile', 'bundle.ts', 'package.json', 'package-lock.json', 'tsconfig.json', 'lib', 'crds'];
-const play = ['e2e/play.Dockerfile', 'e2e/internet', 'e2e/client', 'e2e/servers'];
 
 export const images = {
   operator: { name: 'rekey.test/operator', dockerfile: 'Dockerfile', context: '.', target: 'operator', inputs: [...product, 'operator'] },
   sidecar: { name: 'rekey.test/sidecar', dockerfile: 'Dockerfile', context: '.', target: 'sidecar', inputs: [...product, 'sidecar'] },
-  servers: { name: 'rekey.test/mcp-servers', dockerfile: 'e2e/servers/Dockerfile', context: 'e2e/servers', inputs: ['e2e/servers/Dockerfile', 'e2e/servers/package.json', 'e2e/servers/package-lock.json'] },
-  internet: { name: 'rekey.test/internet', dockerfile: 'e2e/internet/Dockerfile', context: 'e2e', target: 'internet', inputs: play },
-  client: { name: 'rekey.test/client', dockerfile: 'e2e/client/Dockerfile', context: 'e2e', target: 'client', inputs: play },
+  servers: {
+    name: 'rekey.test/mcp-servers',
+    dockerfile: 'e2e/servers/Dockerfile',
+    context: 'e2e/servers',
+    inputs: ['e2e/servers/Dockerfile', 'e2e/servers/package.json', 'e2e/servers/package-lock.json'],
+  },
+  internet: { name: 'rekey.test/internet', dockerfile: 'e2e/internet/Dockerfile', context: 'e2e/internet', inputs: ['e2e/internet'] },
+  client: {
+    name: 'rekey.test/client',
+    dockerfile: 'e2e/client/Dockerfile',
+    context: 'e2e',
+    inputs: ['e2e/client', 'e2e/servers/calls.ts', 'e2e/servers/fleet.ts'],
+  },
 } as const satisfies Record<string, Image>;
 
 export type ImageName = keyof typeof images;
@@ -38,7 +47,12 @@ async function ensure(image: Image): Promise<string> {
   const stamp = join(home, 'run/loaded', full.replaceAll('/', '_'));
   if (existsSync(stamp)) return full;
   await step(`image ${image.name}`, async () => {
-    await run('e2e/cluster/image', [full, image.dockerfile, image.context, ...(image.target === undefined ? [] : ['--target', image.target])]);
+    await run('e2e/cluster/image', [
+      full,
+      image.dockerfile,
+      image.context,
+      ...(image.target === undefined ? [] : ['--target', image.target]),
+    ]);
     await run('e2e/cluster/load', [full]);
   });
   await mkdir(dirname(stamp), { recursive: true });
@@ -47,7 +61,9 @@ async function ensure(image: Image): Promise<string> {
 }
 
 async function tag(inputs: readonly string[]): Promise<string> {
-  const files = (await run('git', ['ls-files', '--cached', '--others', '--exclude-standard', '--', ...inputs])).split('\n').filter((file) => file !== '' && !file.endsWith('.test.ts'));
+  const files = (await run('git', ['ls-files', '--cached', '--others', '--exclude-standard', '--', ...inputs]))
+    .split('\n')
+    .filter((file) => file !== '' && !file.endsWith('.test.ts'));
   const hash = createHash('sha256');
   for (const file of [...new Set(files)].sort()) {
     if (!existsSync(join(root, file))) continue;

@@ -63,9 +63,13 @@ export interface ContainerStatus {
 
 export const pods = (namespace: string, ...args: string[]): Promise<Pod[]> => list<Pod>('pods', '-n', namespace, ...args);
 
-export const isReady = (pod: Pod): boolean => pod.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+export const isReady = (pod: Pod): boolean =>
+  pod.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 
 /** All containers of a pod that have a status, the sidecar among them. */
-export const containers = (pod: Pod): ContainerStatus[] => [...(pod.status.initContainerStatuses ?? []), ...(pod.status.containerStatuses ?? [])];
+export const containers = (pod: Pod): ContainerStatus[] => [
+  ...(pod.status.initContainerStatuses ?? []),
+  ...(pod.status.containerStatuses ?? []),
+];
 
 export const restarts = (pod: Pod): number => containers(pod).reduce((sum, { restartCount }) => sum + restartCount, 0);

@@ -43,7 +43,11 @@ export async function searchLogs(search: LeakSearch, all: readonly Pod[]): Promi
     for (const { name, restartCount } of containers({ metadata, ...pod })) {
       const where = [`-n`, metadata.namespace, metadata.name, '-c', name];
       search.look(`log ${metadata.namespace}/${metadata.name} ${name}`, Buffer.from(await kubectl('logs', ...where)));
-      if (restartCount > 0) search.look(`log before ${metadata.namespace}/${metadata.name} ${name}`, Buffer.from(await kubectl('logs', '-p', ...where).catch(() => '')));
+      if (restartCount > 0)
+        search.look(
+          `log before ${metadata.namespace}/${metadata.name} ${name}`,
+          Buffer.from(await kubectl('logs', '-p', ...where).catch(() => '')),
+        );
     }
   }
 }
@@ -59,7 +63,13 @@ export async function searchMetrics(search: LeakSearch, all: readonly Pod[], por
 
 /** Environment, command line and writable memory of every process of the named containers. Resolves with the number of processes. */
 export async function searchProcesses(search: LeakSearch, all: readonly Pod[], wanted: (container: string) => boolean): Promise<number> {
-  const ids = new Map(all.flatMap((pod) => containers(pod).filter(({ name }) => wanted(name)).map(({ name, containerID }) => [containerID?.replace(/^.*:\/\//u, '') ?? '', `${pod.metadata.name} ${name}`])));
+  const ids = new Map(
+    all.flatMap((pod) =>
+      containers(pod)
+        .filter(({ name }) => wanted(name))
+        .map(({ name, containerID }) => [containerID?.replace(/^.*:\/\//u, '') ?? '', `${pod.metadata.name} ${name}`]),
+    ),
+  );
   let found = 0;
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/u.test(name))) {
     const cgroup = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '');
@@ -72,7 +82,8 @@ export async function searchProcesses(search: LeakSearch, all: readonly Pod[], w
 }
 
 async function searchProcess(search: LeakSearch, pid: string, name: string): Promise<void> {
-  for (const file of ['environ', 'cmdline']) search.look(`${file} of ${name}`, await readFile(`/proc/${pid}/${file}`).catch(() => Buffer.alloc(0)));
+  for (const file of ['environ', 'cmdline'])
+    search.look(`${file} of ${name}`, await readFile(`/proc/${pid}/${file}`).catch(() => Buffer.alloc(0)));
   const maps = await readFile(`/proc/${pid}/maps`, 'utf8').catch(() => '');
   const memory = await open(`/proc/${pid}/mem`, 'r').catch(() => undefined);
   if (memory === undefined) return; // the process has ended since

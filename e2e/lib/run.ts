@@ -34,7 +34,11 @@ export interface RunOptions {
 /** Runs a command to its end; resolves with its output, rejects with the last lines that it printed. */
 export function run(command: string, args: readonly string[], { input, env, show = false }: RunOptions = {}): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, stdio: [input === undefined ? 'ignore' : 'pipe', show ? 'inherit' : 'pipe', show ? 'inherit' : 'pipe'] });
+    const child = spawn(command, args, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: [input === undefined ? 'ignore' : 'pipe', show ? 'inherit' : 'pipe', show ? 'inherit' : 'pipe'],
+    });
     const out: string[] = [];
     const all: string[] = [];
     child.stdout?.setEncoding('utf8').on('data', (text: string) => void (out.push(text), all.push(text)));

@@ -19,7 +19,10 @@ export class Vault {
   static async connect(): Promise<Vault> {
     const [pod] = await pods('vault', '-l', 'app=vault');
     if (pod?.status.podIP === undefined) throw new Error('there is no running Vault: e2e/cluster/vault/up makes one');
-    const [ca, token] = await Promise.all([readFile(join(home, 'run/vault/ca.pem'), 'utf8'), readFile(join(home, 'run/vault/root-token'), 'utf8')]);
+    const [ca, token] = await Promise.all([
+      readFile(join(home, 'run/vault/ca.pem'), 'utf8'),
+      readFile(join(home, 'run/vault/root-token'), 'utf8'),
+    ]);
     return new Vault(`https://${pod.status.podIP}:8200`, ca, token.trim());
   }
 
@@ -27,8 +30,15 @@ export class Vault {
     return this.#ca;
   }
 
-  async request(method: string, path: string, body?: unknown): Promise<{ status: number; json: unknown }> {
-    return ask(`${this.#address}/v1/${path}`, { method, body, ca: this.#ca, servername: 'vault.vault.svc', headers: { 'x-vault-token': this.#token } });
+  /** `token`: the root token unless given. */
+  async request(method: string, path: string, body?: unknown, token = this.#token): Promise<{ status: number; json: unknown }> {
+    return ask(`${this.#address}/v1/${path}`, {
+      method,
+      body,
+      ca: this.#ca,
+      servername: 'vault.vault.svc',
+      headers: { 'x-vault-token': token },
+    });
   }
 
   async #must(method: string, path: string, body?: unknown): Promise<unknown> {

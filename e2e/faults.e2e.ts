@@ -1,0 +1,158 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { condition, credential, patch } from './lib/fleet.ts';
+import { apply, containers, kubectl, refusal } from './lib/kube.ts';
+import { until } from './lib/run.ts';
+import type { Answer } from './lib/sandbox.ts';
+import { githubCredential, probePod, runningPod, sandbox, startProbe } from './lib/sandbox.ts';
+import { newSecret } from './lib/secret.ts';
+import { connect } from './lib/stack.ts';
+import type { Stack } from './lib/stack.ts';
+
+const space = 'e2e-faults';
+const path = `mcp/${space}-probe`;
+let stack: Stack;
+let call: (query?: string) => Promise<Answer>;
+let count = 0;
+
+/** A new key, valid, written to the vault. */
+async function rotate(): Promise<{ version: string; key: string }> {
+  const key = `faults/${(count += 1)}`;
+  const value = newSecret();
+  await stack.internet.issue('github', key, value);
+  return { version: await stack.vault.write(path, { token: value }), key };
+}
+
+beforeAll(async () => {
+  stack = await connect();
+  await sandbox(space);
+  await stack.vault.remove(path);
+  await rotate();
+  await apply([githubCredential(space, 'probe', { cacheTTLSeconds: 2, maxStaleSeconds: 4 })]);
+  await until('the webhook knows the credential', 30, async () =>
+    (await refusal(await probePod(space, 'probe'))) === '' ? true : undefined,
+  );
+  call = await startProbe(space, 'probe');
+  await until('a call succeeds', 60, async () => ((await call()).status === 200 ? true : undefined));
+}, 240_000);
+
+afterAll(() => kubectl('delete', 'namespace', space, '--wait=false'));
+
+/** The process of a container, on this machine. */
+async function processOf(name: string): Promise<number> {
+  const id = containers(await runningPod(space, 'probe'))
+    .find((container) => container.name === name)
+    ?.containerID?.replace(/^.*:\/\//u, '');
+  for (const pid of (await readdir('/proc')).filter((entry) => /^\d+$/u.test(entry))) {
+    const cgroup = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '');
+    if (id !== undefined && cgroup.includes(id)) return Number(pid);
+  }
+  throw new Error(`no process of ${name}`);
+}
+
+test('Ready tells of real calls', async () => {
+  await until('Ready=True CallsSucceed', 30, async () =>
+    condition(await credential('probe', space), 'Ready')?.reason === 'CallsSucceed' ? true : undefined,
+  );
+}, 60_000);
+
+test('the sidecar is killed: it comes back with the same CA within seconds, the server is not restarted and trusts it still', async () => {
+  process.kill(await processOf('rekey'), 'SIGKILL');
+  const killed = Date.now();
+  await until('a call succeeds again', 20, async () => ((await call()).status === 200 ? true : undefined), 50);
+  const seconds = (Date.now() - killed) / 1000;
+  const after = await until('the kubelet has counted the restart', 30, async () => {
+    const all = containers(await runningPod(space, 'probe'));
+    return all.find(({ name }) => name === 'rekey')?.restartCount === 1 ? all : undefined;
+  });
+  expect(after.find(({ name }) => name === 'server')?.restartCount).toBe(0);
+  expect(seconds).toBeLessThanOrEqual(3); // the promise of the issue, not a benchmark
+}, 90_000);
+
+/** Cuts the vault off for everybody: its Service has no pod any more. */
+const cut = (app: string): Promise<string> =>
+  kubectl('-n', 'vault', 'patch', 'service', 'vault', '--type=merge', '-p', JSON.stringify({ spec: { selector: { app } } }));
+
+test('through an outage of the vault the value serves for maxStaleSeconds, then calls fail closed with the reason', async () => {
+  await cut('nothing');
+  try {
+    const statuses: Answer[] = [];
+    await until(
+      '503',
+      60,
+      async () => {
+        statuses.push(await call());
+        return statuses.at(-1)?.status === 503 ? true : undefined;
+      },
+      200,
+    );
+    const stale = statuses.filter(({ status }) => status === 200).length;
+    expect(stale).toBeGreaterThan(5);
+    expect(statuses.at(-1)).toMatchObject({ status: 503, reason: 'SourceUnreachable', retryAfter: expect.any(String) });
+    expect(statuses.every(({ status }) => status === 200 || status === 503)).toBe(true);
+  } finally {
+    await cut('vault');
+  }
+  await until('a call succeeds again', 60, async () => ((await call()).status === 200 ? true : undefined));
+}, 180_000);
+
+test.each([
+  ['deleted', 'VersionDeleted', 'delete'],
+  ['destroyed', 'VersionDestroyed', 'destroy'],
+] as const)(
+  'a version that was %s is dropped: 503 %s',
+  async (_word, reason, how) => {
+    const { version } = await rotate();
+    await until(`version ${version} in use`, 60, async () =>
+      (await credential('probe', space)).status?.version === version ? true : undefined,
+    );
+    await stack.vault.deleteVersions(path, [Number(version)], how);
+    expect(await until(reason, 30, async () => ((await call()).reason === reason ? await call() : undefined))).toMatchObject({
+      status: 503,
+    });
+    await rotate();
+    await until('a call succeeds with the next version', 60, async () => ((await call()).status === 200 ? true : undefined));
+  },
+  180_000,
+);
+
+test('an identity that is denied: the value is dropped, 503 SourceDenied', async () => {
+  const { json } = await stack.vault.request('GET', 'sys/policies/acl/mcp');
+  const { policy } = (json as { data: { policy: string } }).data;
+  await stack.vault.writePolicy('mcp', 'path "kv/data/nothing" { capabilities = ["read"] }');
+  try {
+    await until('SourceDenied', 30, async () => ((await call()).reason === 'SourceDenied' ? true : undefined));
+  } finally {
+    await stack.vault.writePolicy('mcp', policy);
+  }
+  await until('a call succeeds again', 60, async () => ((await call()).status === 200 ? true : undefined));
+}, 120_000);
+
+test('suspended: refused at once, and resumed', async () => {
+  await patch('probe', { suspend: true }, space);
+  await until('Suspended', 10, async () => ((await call()).reason === 'Suspended' ? true : undefined));
+  await patch('probe', { suspend: false }, space);
+  await until('a call succeeds again', 30, async () => ((await call()).status === 200 ? true : undefined));
+}, 60_000);
+
+test('a redirect is passed through, and another host than the credential has gets nothing', async () => {
+  const elsewhere = await call('?origin=https://gitlab.com&path=/api/v4/user');
+  expect(elsewhere.status).not.toBe(200); // not one of this pod's hosts: its own connection, without the value
+  const { misplaced } = await stack.internet.stats();
+  expect(misplaced).toEqual([]);
+}, 30_000);
+
+test('a credential that the upstream refuses makes Ready False, CredentialRefused', async () => {
+  const { key, version } = await rotate();
+  await until(`version ${version} in use`, 60, async () =>
+    (await call()).status === 200 && (await credential('probe', space)).status?.version === version ? true : undefined,
+  );
+  await stack.internet.revoke('github', key);
+  expect((await call()).status).toBe(401);
+  await until('CredentialRefused', 30, async () =>
+    condition(await credential('probe', space), 'Ready')?.reason === 'CredentialRefused' ? true : undefined,
+  );
+  await rotate();
+  await until('Ready again', 60, async () =>
+    (await call()).status === 200 && condition(await credential('probe', space), 'Ready')?.status === 'True' ? true : undefined,
+  );
+}, 180_000);

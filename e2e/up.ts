@@ -1,0 +1,4 @@
+import { bringUp } from './lib/stack.ts';
+
+// `node e2e/up.ts`: everything that the e2e tests need, running.
+await bringUp();

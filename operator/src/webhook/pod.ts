@@ -32,7 +32,7 @@ export interface Container {
   name: string;
   env?: EnvironmentVariable[];
   volumeMounts?: VolumeMount[];
-  ports?: { containerPort?: number; protocol?: string }[];
+  ports?: { name?: string; containerPort?: number; protocol?: string }[];
   resources?: Resources;
   restartPolicy?: string;
   securityContext?: SecurityContext;
@@ -88,13 +88,13 @@ export interface Decision {
 
 /** Init containers first, as they run. Ephemeral containers cannot be there when a pod is created. */
 export function allContainers(spec: PodSpec): Container[] {
-  return [...(spec.initContainers ?? []), ...spec.containers];
+  return [...(spec.initContainers ?? []), ...(spec.containers ?? [])];
 }
 
 export function mapContainers(spec: PodSpec, change: (container: Container) => Container): PodSpec {
   return {
     ...spec,
-    containers: spec.containers.map(change),
+    containers: (spec.containers ?? []).map(change),
     ...(spec.initContainers === undefined ? {} : { initContainers: spec.initContainers.map(change) }),
   };
 }

@@ -1,0 +1,156 @@
+import { posix } from 'node:path';
+import { mounts, sidecarHealthPort, sidecarName, sidecarUid, trustVariables } from '@rekey/crds/names.ts';
+import type { Reason } from '@rekey/lib/reason.ts';
+import type { Container, Decision, PodSpec, SecurityContext } from './pod.ts';
+import { allContainers } from './pod.ts';
+import type { Wanted } from './wanted.ts';
+import { firstUnprivilegedPort, portSysctl, volumeNames } from './wanted.ts';
+
+type Check = (spec: PodSpec, wanted: Wanted) => Decision | undefined;
+
+/** In this order: what rules the whole pod out comes before what one line of it does. */
+const checks: readonly Check[] = [
+  noContainers,
+  windows,
+  hostNetwork,
+  sharedProcesses,
+  containerName,
+  volumeName,
+  mountPath,
+  hostsFile,
+  hostAlias,
+  portInUse,
+  portForbidden,
+  trustVariable,
+];
+
+/** Why a pod cannot have the sidecar, with what to change; undefined when it can. The pod is one without the sidecar. */
+export function refuse(spec: PodSpec, wanted: Wanted): Decision | undefined {
+  for (const check of checks) {
+    const refusal = check(spec, wanted);
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
+}
+
+function because(reason: Reason, message: string): Decision {
+  return { reason, message };
+}
+
+function noContainers({ containers }: PodSpec): Decision | undefined {
+  if (Array.isArray(containers) && containers.length > 0) return undefined;
+  return because('PodInvalid', 'the pod has no containers: give it at least one');
+}
+
+function windows({ os, nodeSelector }: PodSpec): Decision | undefined {
+  if (os?.name !== 'windows' && nodeSelector?.['kubernetes.io/os'] !== 'windows') return undefined;
+  return because('WindowsPod', 'the sidecar runs on Linux only: label this Windows pod rekey.dev/inject=false');
+}
+
+function hostNetwork(spec: PodSpec): Decision | undefined {
+  if (spec.hostNetwork !== true) return undefined;
+  return because('HostNetwork', 'the pod is on the host network, where it has no hosts file and no ports of its own: remove hostNetwork');
+}
+
+/** Processes that see each other may read each other's memory when they run as one user or may trace (ptrace(2), "Ptrace access mode checking"). */
+function sharedProcesses(spec: PodSpec): Decision | undefined {
+  const field = (['shareProcessNamespace', 'hostPID'] as const).find((name) => spec[name] === true);
+  const container = field === undefined ? undefined : allContainers(spec).find((candidate) => couldRead(candidate, spec));
+  if (container === undefined) return undefined;
+  const change = `remove ${field}, or give the container a runAsUser other than ${sidecarUid} and neither privileged nor SYS_PTRACE`;
+  return because('SharedProcessNamespace', `container ${container.name} could read the memory of the sidecar: ${change}`);
+}
+
+function couldRead({ securityContext }: Container, spec: PodSpec): boolean {
+  const user = securityContext?.runAsUser ?? spec.securityContext?.runAsUser;
+  return user === undefined || user === sidecarUid || mayTrace(securityContext);
+}
+
+function mayTrace(context: SecurityContext | undefined): boolean {
+  const tracing = ['SYS_PTRACE', 'SYS_ADMIN', 'ALL', 'CAP_SYS_PTRACE', 'CAP_SYS_ADMIN'];
+  return context?.privileged === true || (context?.capabilities?.add ?? []).some((name) => tracing.includes(name));
+}
+
+function containerName(spec: PodSpec): Decision | undefined {
+  if (!allContainers(spec).some(({ name }) => name === sidecarName)) return undefined;
+  return because('NameTaken', `the pod has a container called ${sidecarName}, the name of the sidecar: give it another name`);
+}
+
+function volumeName({ volumes = [] }: PodSpec): Decision | undefined {
+  const taken = volumes.find(({ name }) => volumeNames.includes(name));
+  if (taken === undefined) return undefined;
+  return because('NameTaken', `the pod has a volume called ${taken.name}, which belongs to the sidecar: give it another name`);
+}
+
+function mountPath(spec: PodSpec): Decision | undefined {
+  const root = mounts.trust.path.slice(0, mounts.trust.path.lastIndexOf('/'));
+  const taken = findMount(spec, (path) => path === root || path.startsWith(`${root}/`));
+  if (taken === undefined) return undefined;
+  return because(
+    'NameTaken',
+    `container ${taken.name} mounts a volume at ${taken.path}, which belongs to the sidecar: mount it outside ${root}`,
+  );
+}
+
+function hostsFile(spec: PodSpec): Decision | undefined {
+  const taken = findMount(spec, (path) => path === '/etc/hosts');
+  if (taken === undefined) return undefined;
+  return because('HostsFileMounted', `container ${taken.name} mounts its own /etc/hosts: use the pod's hostAliases instead`);
+}
+
+function findMount(spec: PodSpec, matches: (path: string) => boolean): { name: string; path: string } | undefined {
+  for (const { name, volumeMounts = [] } of allContainers(spec)) {
+    const paths = volumeMounts.map((mount) => normalized(mount.mountPath));
+    const path = paths.find(matches);
+    if (path !== undefined) return { name, path };
+  }
+  return undefined;
+}
+
+function normalized(path: string): string {
+  return posix.normalize(`${path}/`).slice(0, -1);
+}
+
+function hostAlias({ hostAliases = [] }: PodSpec, { hosts }: Wanted): Decision | undefined {
+  for (const { ip, hostnames = [] } of hostAliases) {
+    const taken = hostnames.find((name) => hosts.includes(name.toLowerCase()));
+    if (taken === undefined) continue;
+    return because(
+      'HostAliasTaken',
+      `the pod's hostAliases send ${taken} to ${ip}, but its calls must reach the sidecar: remove ${taken} from hostAliases`,
+    );
+  }
+  return undefined;
+}
+
+function portInUse(spec: PodSpec, { ports }: Wanted): Decision | undefined {
+  const needed = [...ports, sidecarHealthPort];
+  for (const container of allContainers(spec)) {
+    const taken = container.ports?.find((port) => (port.protocol ?? 'TCP') === 'TCP' && needed.includes(port.containerPort ?? 0));
+    if (taken?.containerPort === undefined) continue;
+    const message = `container ${container.name} listens on port ${taken.containerPort}, which the sidecar needs: let it listen on another port`;
+    return because('PortTaken', message);
+  }
+  return undefined;
+}
+
+function portForbidden({ securityContext }: PodSpec, { ports }: Wanted): Decision | undefined {
+  const sysctl = securityContext?.sysctls?.find(({ name }) => name === portSysctl);
+  const lowest = Math.min(...ports);
+  if (sysctl === undefined || lowest >= firstUnprivilegedPort || Number(sysctl.value) <= lowest) return undefined;
+  return because(
+    'PortTaken',
+    `the pod's sysctl ${portSysctl}=${sysctl.value} keeps port ${lowest} from the sidecar: set it to 0, or remove it`,
+  );
+}
+
+function trustVariable(spec: PodSpec): Decision | undefined {
+  const names: readonly string[] = trustVariables;
+  for (const container of allContainers(spec)) {
+    const taken = container.env?.find(({ name, value }) => names.includes(name) && value !== mounts.trust.file);
+    if (taken === undefined) continue;
+    const message = `container ${container.name} sets ${taken.name}, which the sidecar needs: unset it and put the CA in the chart value trust.extraCA`;
+    return because('TrustVariableTaken', message);
+  }
+  return undefined;
+}

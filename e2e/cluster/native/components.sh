@@ -3,7 +3,7 @@
 # shellcheck source=../common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
 
-netns=rekey ip=10.200.0.1
+netns=rekey ip=10.200.0.1 pods=10.244.0.0/16 services=10.96.0.0/16
 components=(etcd containerd apiserver controller-manager scheduler kubelet proxy) # in the order of starting
 
 # Sets `command`.
@@ -14,7 +14,7 @@ command_of() {
 			--listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379) ;;
 		containerd) command=(containerd --config "$etc/containerd.toml") ;;
 		# The kubelet is reached by address: nothing here resolves the node's name.
-		apiserver) command=("$bin/kube" kube-apiserver --etcd-servers=http://127.0.0.1:2379 --advertise-address="$ip" --service-cluster-ip-range=10.96.0.0/16
+		apiserver) command=("$bin/kube" kube-apiserver --etcd-servers=http://127.0.0.1:2379 --advertise-address="$ip" --service-cluster-ip-range="$services"
 			--allow-privileged=true "--authorization-mode=Node,RBAC" --enable-admission-plugins=NodeRestriction
 			--tls-cert-file="$pki/apiserver.crt" --tls-private-key-file="$pki/apiserver.key" --client-ca-file="$pki/ca.crt" --cert-dir="$pki"
 			--kubelet-client-certificate="$pki/kubelet-client.crt" --kubelet-client-key="$pki/kubelet-client.key"
@@ -29,7 +29,7 @@ command_of() {
 		scheduler) command=("$bin/kube" kube-scheduler --kubeconfig="$etc/scheduler.conf" --leader-elect=false) ;;
 		kubelet) command=("$bin/kube" kubelet --kubeconfig="$etc/kubelet.conf" --config="$etc/kubelet.yaml" --root-dir="$run/kubelet"
 			--hostname-override=node1 --node-ip="$ip" --cert-dir="$pki") ;;
-		proxy) command=("$bin/kube" kube-proxy --kubeconfig="$etc/proxy.conf" --cluster-cidr=10.244.0.0/16 --hostname-override=node1
+		proxy) command=("$bin/kube" kube-proxy --kubeconfig="$etc/proxy.conf" --cluster-cidr="$pods" --hostname-override=node1
 			--proxy-mode=iptables --conntrack-max-per-core=0) ;;
 		*) fail "no component named $1; there are: ${components[*]}" ;;
 	esac
@@ -60,9 +60,9 @@ start() {
 	nsenter --net="/run/netns/$netns" setsid "${command[@]}" >> "$log" 2>&1 < /dev/null 9>&- &
 	identity $! > "$run/$1.pid" || fail "$1 did not start" "$log"
 }
-# stop NAME…: all at once; whatever still runs after five seconds (the API server may take a minute) is killed.
+# stop NAME…: all at once; whatever still runs after three seconds (the API server would take up to a minute) is killed.
 stop() {
-	local name pid end=$((EPOCHSECONDS + 5))
+	local name pid end=$((EPOCHSECONDS + 3))
 	for name; do pid=$(pid_of "$name") && kill "$pid" && kill -CONT "$pid"; done
 	for name; do
 		while pid=$(pid_of "$name"); do
@@ -76,4 +76,5 @@ stop() {
 api_ready() { kubectl get --raw /readyz; }
 node_ready() { [ "$(kubectl get node node1 -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
 dns_ready() { [ "$(kubectl -n kube-system get deployment coredns -o 'jsonpath={.status.readyReplicas}')" = 1 ]; }
+dns_answers() { timeout 1 bash -c '< /dev/tcp/10.96.0.10/53'; } # so kube-proxy knows of services too
 containerd_ready() { ctr -a "$run/containerd.sock" version; }

@@ -13,7 +13,7 @@ export default {
     {
       ...base,
       displayName: 'unit',
-      testMatch: ['<rootDir>/{lib,crds,operator,sidecar}/**/*.test.ts'],
+      testMatch: ['<rootDir>/{lib,crds,operator,sidecar,charts}/**/*.test.ts'],
       testPathIgnorePatterns: ['/node_modules/', '\\.integration\\.test\\.ts$'],
     },
     { ...base, displayName: 'integration', testMatch: ['<rootDir>/{lib,crds,operator,sidecar}/**/*.integration.test.ts'] },

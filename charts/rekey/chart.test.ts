@@ -1,0 +1,215 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { credentialSpec } from '@rekey/crds/credential.ts';
+import { storeSpec } from '@rekey/crds/store.ts';
+import { parse, parseAllDocuments } from 'yaml';
+import { parseConfig } from '../../operator/src/config.ts';
+
+interface Rule {
+  apiGroups: string[];
+  resources: string[];
+  resourceNames?: string[];
+  verbs: string[];
+}
+interface Container {
+  image: string;
+  env: { name: string; value?: string }[];
+  securityContext: object;
+}
+interface Selectors {
+  namespaceSelector: object;
+  objectSelector: object;
+}
+interface Manifest {
+  kind: string;
+  metadata: { name: string; namespace?: string };
+  rules?: Rule[];
+  webhooks?: (Selectors & { name: string; failurePolicy: string; clientConfig: object })[];
+  spec?: {
+    template?: { spec: { securityContext: object; containers: Container[]; initContainers?: Container[] } };
+    policyName?: string;
+    failurePolicy?: string;
+    validationActions?: string[];
+    matchResources?: Selectors;
+  };
+}
+
+const chart = new URL('.', import.meta.url).pathname;
+const address = 'vault.address=https://vault.vault.svc:8200';
+const certificate = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
+
+const built = `${process.env.REKEY_E2E_HOME ?? `${homedir()}/.cache/rekey-e2e`}/bin/helm`;
+const helm = existsSync(built) ? built : 'helm';
+beforeAll(() => {
+  const { error } = spawnSync(helm, ['version']);
+  if (error !== undefined)
+    throw new Error(`helm is not to be had: run e2e/cluster/build helm, which makes ${built}, or put helm 3 into PATH`);
+});
+
+function template(set: readonly string[] = [address], namespace = 'rekey-system'): Manifest[] {
+  const options = ['--namespace', namespace, '--kube-version', '1.30.0', ...set.flatMap((value) => ['--set', value])];
+  const text = execFileSync(helm, ['template', 'rekey', chart, ...options], { encoding: 'utf8', stdio: 'pipe' });
+  return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
+}
+
+function one(manifests: readonly Manifest[], kind: string, name: string): Manifest {
+  const found = manifests.filter((manifest) => manifest.kind === kind && manifest.metadata.name === name);
+  expect(found).toHaveLength(1);
+  return found[0] as Manifest;
+}
+
+const rulesOf = (manifests: readonly Manifest[]) =>
+  manifests.flatMap(({ kind, metadata, rules = [] }) => rules.map((rule) => ({ kind, name: metadata.name, ...rule })));
+
+function environment(manifests: readonly Manifest[]): Record<string, string> {
+  const container = one(manifests, 'Deployment', 'rekey-operator').spec?.template?.spec.containers[0];
+  // The two variables without a value come from the pod's own fields.
+  return Object.fromEntries((container?.env ?? []).map(({ name, value }) => [name, value ?? 'rekey-system']));
+}
+
+describe('rights', () => {
+  // Adding a line here widens what Rekey may do in every cluster that runs it.
+  test('are these, and no others', () => {
+    const lines = rulesOf(template()).map(({ kind, name, apiGroups, resources, resourceNames, verbs }) => {
+      const named = resourceNames === undefined ? '' : ` [${resourceNames.join()}]`;
+      return `${kind} ${name}: ${verbs.join()} ${apiGroups.map((group) => group || 'core').join()}/${resources.join()}${named}`;
+    });
+    expect(lines.sort()).toEqual([
+      'ClusterRole rekey-operator: bind rbac.authorization.k8s.io/clusterroles [rekey-sidecar]',
+      'ClusterRole rekey-operator: create rbac.authorization.k8s.io/rolebindings',
+      'ClusterRole rekey-operator: create,patch core,events.k8s.io/events',
+      'ClusterRole rekey-operator: get,list,watch core/namespaces,pods',
+      'ClusterRole rekey-operator: get,list,watch rekey.dev/mcpcredentials',
+      'ClusterRole rekey-operator: get,list,watch,create,patch rekey.dev/mcpcredentialstores,mcpcredentialbindings',
+      'ClusterRole rekey-operator: get,patch admissionregistration.k8s.io/mutatingwebhookconfigurations [rekey-operator]',
+      'ClusterRole rekey-operator: get,patch rbac.authorization.k8s.io/rolebindings [rekey-sidecar]',
+      'ClusterRole rekey-operator: patch rekey.dev/mcpcredentials/status,mcpcredentialstores/status',
+      'ClusterRole rekey-sidecar: get,list,watch rekey.dev/mcpcredentials',
+      'ClusterRole rekey-sidecar: patch rekey.dev/mcpcredentialbindings/status',
+      'ClusterRole rekey-store-reader: get,list,watch rekey.dev/mcpcredentialstores',
+      'Role rekey-operator: create core/serviceaccounts/token [rekey-operator]',
+    ]);
+  });
+
+  test('none is on secrets, and none is a wildcard', () => {
+    const rules = rulesOf(template());
+    expect(
+      rules.filter(
+        ({ apiGroups, resources }) => apiGroups.includes('') && resources.some((resource) => resource.split('/')[0] === 'secrets'),
+      ),
+    ).toEqual([]);
+    expect(
+      rules.filter(({ apiGroups, resources, verbs }) => [...apiGroups, ...resources, ...verbs].some((word) => word.includes('*'))),
+    ).toEqual([]);
+  });
+});
+
+describe('the operator', () => {
+  test('meets the restricted Pod Security Standard, with a read-only root', () => {
+    const pods = template().flatMap(({ spec }) => (spec?.template === undefined ? [] : [spec.template.spec]));
+    expect(pods).toHaveLength(1);
+    for (const pod of pods)
+      expect(pod.securityContext).toMatchObject({ runAsNonRoot: true, runAsUser: 65_532, seccompProfile: { type: 'RuntimeDefault' } });
+    for (const { securityContext } of pods.flatMap(({ containers, initContainers = [] }) => [...containers, ...initContainers])) {
+      expect(securityContext).toEqual({ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } });
+    }
+  });
+
+  test('understands the environment that the chart gives it', () => {
+    const values = [
+      'image.sidecar.repository=registry.example.com/rekey/sidecar',
+      'image.sidecar.tag=1.2.3',
+      'sidecar.resources.limits.cpu=1',
+      `trust.extraCA=${certificate}`,
+    ];
+    expect(parseConfig(environment(template([address, ...values])))).toMatchObject({
+      namespace: 'rekey-system',
+      webhookPort: 8443,
+      sidecar: {
+        image: 'registry.example.com/rekey/sidecar:1.2.3',
+        resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { cpu: '1', memory: '128Mi' } },
+        extraCA: certificate.trim(),
+      },
+    });
+  });
+
+  test('makes the default store of the values', () => {
+    const store: unknown = JSON.parse(environment(template([address, `vault.caBundle=${certificate}`]))['REKEY_DEFAULT_STORE'] ?? '');
+    expect(storeSpec.parse(store)).toEqual(store);
+    expect(store).toEqual({
+      vault: {
+        address: 'https://vault.vault.svc:8200',
+        caBundle: certificate,
+        mount: 'kv',
+        auth: { kubernetes: { mount: 'kubernetes', role: 'mcp', operatorRole: 'rekey-operator', audience: 'vault' } },
+      },
+      pollIntervalSeconds: 10,
+    });
+  });
+
+  test('makes no store when the values name no vault', () => {
+    expect(environment(template([]))).not.toHaveProperty('REKEY_DEFAULT_STORE');
+  });
+});
+
+describe('admission', () => {
+  test('the webhook and the policy that fails closed select the same pods', () => {
+    const manifests = template();
+    const webhooks = one(manifests, 'MutatingWebhookConfiguration', 'rekey-operator').webhooks ?? [];
+    expect(webhooks).toHaveLength(2);
+    for (const webhook of webhooks) {
+      const { namespaceSelector, objectSelector } = webhook;
+      const binding = one(manifests, 'ValidatingAdmissionPolicyBinding', `rekey-injected-${webhook.name.split('.')[0]}`);
+      expect(binding.spec).toEqual({
+        policyName: 'rekey-injected',
+        validationActions: ['Deny'],
+        matchResources: { namespaceSelector, objectSelector },
+      });
+    }
+    expect(one(manifests, 'ValidatingAdmissionPolicy', 'rekey-injected').spec?.failurePolicy).toBe('Fail');
+  });
+
+  test('never sees the pods of kube-system and of the operator, so that it can start without itself', () => {
+    const webhooks = one(template([], 'elsewhere'), 'MutatingWebhookConfiguration', 'rekey-operator').webhooks ?? [];
+    const excluded = { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: ['kube-system', 'elsewhere'] };
+    for (const { namespaceSelector } of webhooks) expect(namespaceSelector).toMatchObject({ matchExpressions: [excluded] });
+  });
+
+  test('the webhook fails open, and its caBundle is left to the operator', () => {
+    for (const webhook of one(template(), 'MutatingWebhookConfiguration', 'rekey-operator').webhooks ?? []) {
+      expect(webhook).toMatchObject({ failurePolicy: 'Ignore', timeoutSeconds: 5, sideEffects: 'None', reinvocationPolicy: 'IfNeeded' });
+      expect(webhook.clientConfig).toEqual({ service: { name: 'rekey-operator', namespace: 'rekey-system', path: '/mutate', port: 443 } });
+    }
+  });
+});
+
+describe('values', () => {
+  const refused: Record<string, string> = {
+    'a vault over clear text': 'vault.address=http://vault:8200',
+    'a vault with a path': 'vault.address=https://vault:8200/v1',
+    'a key where certificates belong': 'trust.extraCA=-----BEGIN PRIVATE KEY-----',
+    'a path where certificates belong': 'vault.caBundle=/etc/ssl/ca.pem',
+    'an image with its tag in the repository': 'image.sidecar.repository=rekey/sidecar:1',
+    'an image with a scheme': 'image.operator.repository=https://registry/rekey',
+    'a second replica': 'replicas=2',
+    'a failure policy that is none': 'webhook.failurePolicy=Maybe',
+    'a timeout that the API server would not wait for': 'webhook.timeoutSeconds=31',
+    'a poll without a pause': 'pollIntervalSeconds=0',
+    'a log level that is none': 'sidecar.logLevel=trace',
+    'a quantity that is none': 'sidecar.resources.limits.memory=much',
+    'a name that the chart does not know': 'vault.adress=https://vault:8200',
+  };
+  test.each(Object.entries(refused))('%s is refused', (_name, value) => {
+    const at = value.slice(0, value.indexOf('=')).split('.').slice(0, -1).join('/');
+    expect(() => template([value])).toThrow(new RegExp(`at '.*${at}`, 'u'));
+  });
+});
+
+test('the credential of the notes is one', () => {
+  const notes = readFileSync(`${chart}templates/NOTES.txt`, 'utf8');
+  const text = /<<'YAML'\n([\s\S]+?)\n +YAML\n/u.exec(notes)?.[1] ?? '';
+  const credential = parse(text) as { kind: string; spec: unknown };
+  expect(credential.kind).toBe('MCPCredential');
+  expect(credentialSpec.parse(credential.spec)).toMatchObject({ hosts: ['api.github.com'] });
+});

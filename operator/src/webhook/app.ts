@@ -12,19 +12,22 @@ export interface Webhook {
   settings: SidecarSettings;
   metrics: AdmissionMetrics;
   log: Log;
+  /** While the operator stops, each answer ends its connection, so that the next admission goes to another replica. */
+  draining: () => boolean;
 }
 
 /** The API server's own limit for a request, 3 MiB. */
 const bodyLimit = 3 * 1024 * 1024;
 
 /** `POST /mutate`: an AdmissionReview in and out. Knows nothing of injection; says nothing of what it was sent. */
-export function webhookApp({ state, settings, metrics, log }: Webhook): Express {
+export function webhookApp({ state, settings, metrics, log, draining }: Webhook): Express {
   const app = bareApp();
   app.post('/mutate', express.json({ limit: bodyLimit, inflate: false }), (request, response) => {
     const started = performance.now();
     const answer = review(request.body, state, settings);
     metrics.observe(answer, (performance.now() - started) / 1000);
     logAnswer(log, answer);
+    if (draining()) response.set('Connection', 'close');
     if (answer.body === undefined) response.status(answer.status).type('text').send(STATUS_CODES[answer.status]);
     else response.json(answer.body);
   });

@@ -67,7 +67,7 @@ async function answer(internet: Internet, hosts: Map<string, Api>, request: Inco
     rawHeaders: request.rawHeaders,
     body,
   };
-  const decided = decide(internet, api, call, request.socket.remoteAddress ?? '');
+  const decided = decide(internet, api, call, addressOf(request));
   const latency = internet.latency.get(api.name) ?? 0;
   if (latency > 0) await sleep(latency);
   send(request, response, decided);
@@ -82,6 +82,11 @@ function decide({ ledger }: Internet, api: Api, call: Call, from: string): Answe
   const answered = route(api, call);
   if (answered === undefined) ledger.unrouted(api.name);
   return answered ?? api.notFound;
+}
+
+/** As people write it: IPv4 is not shown mapped into IPv6. */
+function addressOf(request: IncomingMessage): string {
+  return (request.socket.remoteAddress ?? '').replace(/^::ffff:/u, '');
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {

@@ -1,0 +1,45 @@
+import { existsSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
+import { build } from 'esbuild';
+
+// `npm run bundle [operator] [sidecar]`: build/<program>/main.js and its chunks. What is imported only when it is used
+// (a source's client) lies in a chunk of its own, so that a sidecar does not pay for it in memory and start-up.
+const programs = {
+  operator: ['main'],
+  sidecar: ['main', 'tls-worker'],
+};
+type Program = keyof typeof programs;
+
+// Libraries in CommonJS call `require`, which an ES module does not have.
+const banner = "import{createRequire as rekeyRequire}from'node:module';const require=rekeyRequire(import.meta.url);";
+
+async function bundle(program: Program): Promise<void> {
+  const outdir = `build/${program}`;
+  await rm(outdir, { recursive: true, force: true });
+  const { metafile } = await build({
+    absWorkingDir: import.meta.dirname,
+    entryPoints: programs[program].map((name) => `${program}/src/${name}.ts`).filter((entry) => existsSync(entry)),
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node26',
+    minify: true,
+    legalComments: 'external',
+    chunkNames: '[name]-[hash]',
+    banner: { js: banner },
+    metafile: true,
+    logLevel: 'warning',
+  });
+  await writeFile(`${outdir}/package.json`, '{ "type": "module" }\n');
+  for (const [file, { bytes }] of Object.entries(metafile.outputs)) {
+    if (file.endsWith('.js')) process.stdout.write(`${file} ${Math.ceil(bytes / 1024)} KiB\n`);
+  }
+}
+
+process.chdir(import.meta.dirname);
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !(name in programs));
+if (unknown.length > 0) throw new Error(`there is no ${unknown.join()}: choose from ${Object.keys(programs).join(', ')}`);
+for (const program of Object.keys(programs) as Program[]) if (asked.length === 0 || asked.includes(program)) await bundle(program);

@@ -1,0 +1,4 @@
+# What a sidecar may: read values.
+path "kv/data/mcp/*" {
+  capabilities = ["read"]
+}

@@ -1,17 +1,8 @@
 import './reflect.ts';
-import { randomBytes, webcrypto, X509Certificate as NodeCertificate } from 'node:crypto';
-import {
-  AuthorityKeyIdentifierExtension,
-  BasicConstraintsExtension,
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  PemConverter,
-  SubjectAlternativeNameExtension,
-  SubjectKeyIdentifierExtension,
-  X509CertificateGenerator,
-} from '@peculiar/x509';
+import { randomBytes, webcrypto, X509Certificate } from 'node:crypto';
+
+// Loaded when it is used, which is after reflect.ts in every loader.
+const library = async () => import('@peculiar/x509');
 
 /** Common to all CAs of all replicas, so that a bundle's certificates can be told from others'. */
 export const authoritySubject = 'rekey-operator webhook CA';
@@ -42,20 +33,21 @@ export interface Serving extends Validity {
 }
 
 export async function createAuthority(now: Date): Promise<Authority> {
+  const x509 = await library();
   const keys = await generateKeys(false);
   // A name of its own for each: verifiers look issuers up by name.
   const subject = `CN=${authoritySubject} ${randomBytes(4).toString('hex')}`;
   const validity = validityFrom(now, authorityLifetime);
-  const certificate = await X509CertificateGenerator.createSelfSigned({
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     ...validity,
     name: subject,
     keys,
     signingAlgorithm: algorithm,
     serialNumber: serialNumber(),
     extensions: [
-      new BasicConstraintsExtension(true, 0, true),
-      new KeyUsagesExtension(KeyUsageFlags.keyCertSign, true),
-      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
   return { ...validity, cert: `${certificate.toString('pem')}\n`, subject, keys };
@@ -63,10 +55,11 @@ export async function createAuthority(now: Date): Promise<Authority> {
 
 /** A certificate for the given DNS names. It never outlives its CA. */
 export async function createServing(authority: Authority, names: readonly string[], now: Date): Promise<Serving> {
+  const x509 = await library();
   const keys = await generateKeys(true);
   const validity = validityFrom(now, servingLifetime);
   const notAfter = validity.notAfter < authority.notAfter ? validity.notAfter : authority.notAfter;
-  const certificate = await X509CertificateGenerator.create({
+  const certificate = await x509.X509CertificateGenerator.create({
     ...validity,
     notAfter,
     subject: `CN=${names[0]?.slice(0, 64) ?? ''}`,
@@ -76,14 +69,14 @@ export async function createServing(authority: Authority, names: readonly string
     signingAlgorithm: algorithm,
     serialNumber: serialNumber(),
     extensions: [
-      new BasicConstraintsExtension(false, undefined, true),
-      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
-      new SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns', value }))),
-      await AuthorityKeyIdentifierExtension.create(authority.keys.publicKey),
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: 'dns', value }))),
+      await x509.AuthorityKeyIdentifierExtension.create(authority.keys.publicKey),
     ],
   });
-  const key = PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
+  const key = x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
   return { notBefore: validity.notBefore, notAfter, cert: certificate.toString('pem'), key, authority };
 }
 
@@ -102,7 +95,7 @@ export function authoritiesIn(bundle: string, now: Date): string[] {
 
 function isLiving(pem: string, now: Date): boolean {
   try {
-    const { subject, validToDate } = new NodeCertificate(pem);
+    const { subject, validToDate } = new X509Certificate(pem);
     return subject.startsWith(`CN=${authoritySubject} `) && validToDate > now;
   } catch {
     return false;

@@ -22,7 +22,7 @@ const config = parseConfig(process.env);
 log = jsonLog(write, config.logLevel);
 const registry = new Registry();
 collectDefaultMetrics({ register: registry });
-const operator = await startOperator({ config, kubernetes: kubernetes(), log, registry }, startController);
+const operator = await startOperator({ config, kubernetes: kubernetes(), log, registry, startController });
 log('info', 'the operator runs', { port: operator.webhookPort });
 
 let stopping = false;

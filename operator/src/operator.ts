@@ -36,13 +36,18 @@ export interface Operator {
 /** How long the cluster takes to stop sending admissions to a pod that is not ready any more. */
 const drainMilliseconds = 3000;
 
+interface Options extends Omit<Context, 'signal'> {
+  startController: StartController;
+  drainMilliseconds?: number;
+}
+
 /** Starts the parts in the order of their needs: state, certificate, servers. */
-export async function startOperator(context: Omit<Context, 'signal'>, startController: StartController): Promise<Operator> {
+export async function startOperator({ startController, ...context }: Options): Promise<Operator> {
   const { config, kubernetes, log, registry } = context;
   const stopping = new AbortController();
   const { signal } = stopping;
   let draining = false;
-  const { state, stop } = await startController({ ...context, signal });
+  const { state, stop } = await startController({ config, kubernetes, log, registry, signal });
   const { namespace, service, clusterDomain, webhookConfiguration } = config;
   const names = [`${service}.${namespace}.svc`, `${service}.${namespace}.svc.${clusterDomain}`];
   const certificate = await createCertificate({ kubernetes, configuration: webhookConfiguration, names, log });
@@ -57,7 +62,7 @@ export async function startOperator(context: Omit<Context, 'signal'>, startContr
     healthPort: health.port,
     stop: async () => {
       draining = true;
-      await sleep(drainMilliseconds, signal);
+      await sleep(context.drainMilliseconds ?? drainMilliseconds, signal);
       await webhook.close();
       stopping.abort();
       await Promise.all([renewing, stop(), health.close()]);

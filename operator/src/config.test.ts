@@ -1,0 +1,51 @@
+import { parseConfig } from './config.ts';
+
+const required = { REKEY_NAMESPACE: 'rekey-system', REKEY_SIDECAR_IMAGE: 'ghcr.io/example/sidecar:1' };
+
+test('two variables are enough', () => {
+  expect(parseConfig(required)).toEqual({
+    namespace: 'rekey-system',
+    pod: 'rekey-operator',
+    sidecar: {
+      image: 'ghcr.io/example/sidecar:1',
+      imagePullPolicy: 'IfNotPresent',
+      resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '64Mi' } },
+      extraCA: '',
+      logLevel: 'info',
+    },
+    service: 'rekey-operator',
+    clusterDomain: 'cluster.local',
+    webhookConfiguration: 'rekey-operator',
+    webhookPort: 8443,
+    healthPort: 8080,
+    logLevel: 'info',
+  });
+});
+
+test('an empty variable is an unset one', () => {
+  expect(parseConfig({ ...required, REKEY_LOG_LEVEL: '', REKEY_SIDECAR_CPU_LIMIT: '' })).toEqual(parseConfig(required));
+});
+
+test('everything that is wrong is told at once', () => {
+  const environment = {
+    REKEY_LOG_LEVEL: 'loud',
+    REKEY_WEBHOOK_PORT: '99999',
+    REKEY_SIDECAR_MEMORY_LIMIT: '64 MB',
+    REKEY_EXTRA_CA: '/a/file',
+  };
+  expect(() => parseConfig(environment)).toThrow(
+    [
+      'REKEY_NAMESPACE is not set',
+      'REKEY_SIDECAR_IMAGE is not set',
+      'REKEY_SIDECAR_MEMORY_LIMIT is "64 MB", which does not match ^[0-9]+([.][0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$',
+      'REKEY_EXTRA_CA is "/a/file", which does not match ^\\s*$|-----BEGIN CERTIFICATE-----',
+      'REKEY_WEBHOOK_PORT is "99999": a port is a number from 0 to 65535',
+      'REKEY_LOG_LEVEL is "loud": choose one of debug, info, warn, error',
+    ].join('\n'),
+  );
+});
+
+test('nobody changes it afterwards', () => {
+  const { sidecar } = parseConfig(required);
+  expect(Object.isFrozen(sidecar.resources.limits)).toBe(true);
+});

@@ -1,0 +1,50 @@
+import { Failure } from '@rekey/lib/reason.ts';
+import type { Clock } from './clock.ts';
+
+/** A refusal is taken back by an accepted call only when it is so old: an upstream that refuses some calls must not make the status flap. */
+const settled = 10_000;
+
+/** Which version the upstream takes, from the answers to the pod's own calls. */
+export class Acceptance {
+  readonly #clock: Clock;
+  #accepted: string | undefined;
+  #refused: { version: string; at: number } | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The last version that was accepted. */
+  get accepted(): string | undefined {
+    return this.#accepted;
+  }
+
+  /** The refusal of the version in use, if it stands. */
+  problem(current: string | undefined): Failure | undefined {
+    if (this.#refused === undefined || this.#refused.version !== current) return undefined;
+    return new Failure('CredentialRefused', `the upstream refuses version ${current}`);
+  }
+
+  /** Whether anything changed. Called for every call, so the usual case leaves first. */
+  report(version: string, accepted: boolean, current: string | undefined): boolean {
+    if (!accepted) return this.#refuse(version);
+    if (this.#refused === undefined && version === this.#accepted) return false;
+    return this.#accept(version, current);
+  }
+
+  #refuse(version: string): boolean {
+    const news = this.#refused?.version !== version;
+    this.#refused = { version, at: this.#clock.now() };
+    return news;
+  }
+
+  #accept(version: string, current: string | undefined): boolean {
+    // A long call that began with an older version ends after the newer one was accepted.
+    const late = version !== current && this.#accepted !== undefined;
+    const news = !late && version !== this.#accepted;
+    if (!late) this.#accepted = version;
+    const over = this.#refused !== undefined && (this.#refused.version !== version || this.#clock.now() - this.#refused.at >= settled);
+    if (over && !late) this.#refused = undefined;
+    return news || (over && !late);
+  }
+}

@@ -1,0 +1,130 @@
+import { write as writeTo } from 'node:fs';
+import type { Reason } from '@rekey/lib/reason.ts';
+import type { CacheState } from './credential.ts';
+
+/** One use of a credential, or a call that was refused. No header, no query, no body: nothing that can hold a value. */
+export interface Use {
+  credential: string | undefined;
+  version: string | undefined;
+  host: string;
+  method: string;
+  /** The target; only what stands before its query is told. */
+  target: string;
+  /** 0 when the client went away before there was an answer. */
+  status: number;
+  latencyMilliseconds: number;
+  cache: CacheState | 'none';
+  injected: boolean;
+  replayed: boolean;
+  /** Why the sidecar answered by itself. */
+  reason: Reason | undefined;
+  traceparent: string | undefined;
+}
+
+/** Who uses them: the same in every line. */
+export interface Who {
+  namespace: string;
+  pod: string;
+  serviceAccount: string;
+}
+
+export interface AuditOptions {
+  who: Who;
+  /** Writes a part of the text and tells how many bytes; like fs.write. */
+  write?: (bytes: Buffer, done: (error: Error | null, written: number) => void) => void;
+  onLost: (lines: number) => void;
+  now?: () => number;
+}
+
+const batchBytes = 64 * 1024;
+const batchMilliseconds = 50;
+const mostBytes = 1024 * 1024;
+const mostPath = 1024;
+/** W3C Trace Context, version 00. */
+const traceparentPattern = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/u;
+
+const toStdout: NonNullable<AuditOptions['write']> = (bytes, done) => writeTo(1, bytes, done);
+
+/**
+ * Writes one JSON line a use, in batches and never waiting: stdout is a pipe whose reader may be slow, and process.stdout would
+ * block all calls on it. What does not fit into the queue is counted as lost.
+ */
+export class Audit {
+  readonly #start: string;
+  readonly #write: NonNullable<AuditOptions['write']>;
+  readonly #onLost: (lines: number) => void;
+  readonly #now: () => number;
+  #lines: string[] = [];
+  #bytes = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #writing = false;
+  #idle: (() => void)[] = [];
+
+  constructor({ who, write = toStdout, onLost, now = Date.now }: AuditOptions) {
+    const { namespace, pod, serviceAccount } = who;
+    this.#start = `${JSON.stringify({ type: 'use', namespace, pod, serviceAccount }).slice(0, -1)},`;
+    this.#write = write;
+    this.#onLost = onLost;
+    this.#now = now;
+  }
+
+  add(use: Use): void {
+    const line = this.#lineOf(use);
+    if (this.#bytes + line.length > mostBytes) return this.#onLost(1);
+    this.#lines.push(line);
+    this.#bytes += line.length;
+    if (this.#bytes >= batchBytes) this.#send();
+    else this.#timer ??= setTimeout(() => this.#send(), batchMilliseconds);
+  }
+
+  /** Resolves once everything is written, or after `milliseconds`; then what is left is counted as lost. */
+  async stop(milliseconds = 1000): Promise<void> {
+    const written = new Promise<void>((resolve) => this.#idle.push(resolve));
+    const late = new Promise<void>((resolve) => setTimeout(resolve, milliseconds).unref());
+    this.#send();
+    await Promise.race([written, late]);
+    if (this.#lines.length > 0) this.#onLost(this.#lines.length);
+    this.#lines = [];
+  }
+
+  #lineOf({ target, traceparent, ...use }: Use): string {
+    const question = target.indexOf('?');
+    const path = (question < 0 ? target : target.slice(0, question)).slice(0, mostPath);
+    const trace = traceparent !== undefined && traceparentPattern.test(traceparent) ? traceparent : undefined;
+    const { credential, version, host, method, status, latencyMilliseconds, cache, injected, replayed, reason } = use;
+    const time = new Date(this.#now()).toISOString();
+    const fields = { time, credential, version, host, method, path, status, latencyMilliseconds, cache, injected, replayed, reason };
+    return `${this.#start}${JSON.stringify({ ...fields, traceparent: trace }).slice(1)}\n`;
+  }
+
+  #send(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#writing) return;
+    if (this.#lines.length === 0) return this.#tellIdle();
+    const lines = this.#lines;
+    this.#lines = [];
+    this.#bytes = 0;
+    this.#writing = true;
+    this.#writeOut(Buffer.from(lines.join('')), lines.length);
+  }
+
+  #tellIdle(): void {
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #writeOut(bytes: Buffer, lines: number): void {
+    this.#write(bytes, (error, written) => {
+      const rest = error === null ? bytes.subarray(written) : bytes;
+      const failed = error !== null && (error as NodeJS.ErrnoException).code !== 'EAGAIN';
+      if (!failed && rest.length > 0) {
+        // A full pipe that does not block; its reader needs a moment.
+        setTimeout(() => this.#writeOut(rest, lines), error === null ? 0 : batchMilliseconds);
+        return;
+      }
+      if (failed) this.#onLost(lines);
+      this.#writing = false;
+      this.#send();
+    });
+  }
+}

@@ -1,0 +1,81 @@
+import type { LookupFunction } from 'node:net';
+import { mounts, sidecarHealthPort } from '@rekey/crds/names.ts';
+import { splitHost } from '@rekey/crds/split-host.ts';
+import type { Log } from '@rekey/lib/log.ts';
+import type { AuditOptions } from './audit.ts';
+import { Audit } from './audit.ts';
+import type { Config } from './config.ts';
+import type { LiveCredentials } from './credentials.ts';
+import { startCredentials } from './credentials.ts';
+import { openDoor } from './door.ts';
+import { exposition } from './exposition.ts';
+import { openHealth } from './health.ts';
+import { Metrics } from './metrics.ts';
+import { createLookup } from './resolve.ts';
+import { Table } from './rule.ts';
+import { startTls } from './tls.ts';
+import { publicTrust } from './trust.ts';
+import type { UpstreamOptions } from './upstream.ts';
+import { createUpstream } from './upstream.ts';
+
+export interface SidecarOptions {
+  config: Config;
+  log: Log;
+  caFolder?: string;
+  trustFolder?: string;
+  /** 0 = any free one. */
+  healthPort?: number;
+  lookup?: LookupFunction;
+  credentials?: typeof startCredentials;
+  auditWrite?: AuditOptions['write'];
+  upstream?: Pick<UpstreamOptions, 'connectMilliseconds' | 'idleMilliseconds'>;
+  now?: () => number;
+}
+
+export interface Sidecar {
+  healthPort: number;
+  /** Looks at once whether the leaf is due. */
+  renew(): Promise<void>;
+  /** Finishes calls in flight for up to `milliseconds`, and writes the audit. */
+  stop(milliseconds?: number): Promise<void>;
+}
+
+/** Starts everything, in this order: trust bundle, door, then `/healthz` says 200. Waits neither for a source nor for the API server. */
+export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
+  const { config, log, lookup = createLookup(), credentials: start = startCredentials } = options;
+  const metrics = new Metrics();
+  const health = await openHealth({ port: options.healthPort ?? sidecarHealthPort, metrics: exposition(metrics) });
+  const audit = new Audit({
+    who: config,
+    onLost: (lines) => {
+      metrics.auditLost += lines;
+    },
+    ...(options.auditWrite === undefined ? {} : { write: options.auditWrite }),
+  });
+  const hosts = config.snapshot.credentials.flatMap(({ spec }) => spec.hosts.map(splitHost));
+  const names = new Set(hosts.map(({ name }) => name));
+  const tls = await startTls({
+    hosts: [...names],
+    caFolder: options.caFolder ?? mounts.ca.path,
+    trustFolder: options.trustFolder ?? mounts.trust.path,
+    extraCA: config.extraCA,
+    log,
+    ...(options.now === undefined ? {} : { now: options.now }),
+  });
+  const credentials: LiveCredentials = start({ config, log, lookup, onRead: (name, outcome) => metrics.sourceRead(name, outcome) });
+  const upstream = createUpstream({ lookup, trust: publicTrust(config.extraCA), metrics, ...options.upstream });
+  const table = new Table(() => credentials.list(), metrics);
+  const ports = [...new Set(hosts.map(({ port }) => port))];
+  const door = await openDoor({ means: { upstream, audit, metrics }, table, hosts: names, context: () => tls.context(), ports, log });
+  health.ready();
+  return {
+    healthPort: health.port,
+    renew: () => tls.renew(),
+    stop: async (milliseconds = 20_000) => {
+      await door.stop(milliseconds);
+      tls.stop();
+      upstream.stop();
+      await Promise.all([credentials.stop(), audit.stop(), health.stop()]);
+    },
+  };
+}

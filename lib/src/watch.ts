@@ -26,6 +26,8 @@ export interface WatchOptions<T extends KubernetesObject> {
   /** labelSelector, fieldSelector. */
   query?: Record<string, string>;
   get: Get;
+  /** Makes of each object what is kept in memory, such as a pod without its spec; it keeps `metadata`'s name, namespace and resourceVersion. */
+  trim?: (object: T) => T;
   /** A key (`namespace/name`, or `name`) was added or changed (object) or is gone (undefined). Called for each object of the first list too. */
   onChange: (key: string, object: T | undefined) => void;
   /** After each list. */
@@ -130,7 +132,8 @@ function apply<T extends KubernetesObject>(options: WatchOptions<T>, known: Map<
   else set(options, known, event.object);
 }
 
-function set<T extends KubernetesObject>(options: WatchOptions<T>, known: Map<string, T>, object: T): void {
+function set<T extends KubernetesObject>(options: WatchOptions<T>, known: Map<string, T>, whole: T): void {
+  const object = options.trim?.(whole) ?? whole;
   const key = keyOf(object);
   const before = known.get(key);
   known.set(key, object);

@@ -1,0 +1,63 @@
+import type { Use } from '@rekey/crds/binding.ts';
+import type { Credential } from '@rekey/crds/credential.ts';
+import type { Store } from '@rekey/crds/store.ts';
+import { keyOf } from '@rekey/lib/watch.ts';
+import type { BoundPod, Input, MissedPod, Reading } from '../decide/input.ts';
+import { placeOf } from '../poll/poll.ts';
+import { hasLabels, selects } from '../webhook/selector.ts';
+import { isAlive } from './pod.ts';
+import type { Pod } from './pod.ts';
+import type { State } from './state.ts';
+
+/** What is not in the API server. */
+export interface Known {
+  reading: Reading | undefined;
+  missed: MissedPod[] | undefined;
+  specChanged: boolean;
+}
+
+/** Makes one input of all that a decision about the credential rests on. */
+export function gather(credential: Credential, state: State, { reading, missed, specChanged }: Known): Input {
+  const { namespace, name } = credential.metadata;
+  const alive = state.pods.in(namespace).filter(isAlive);
+  const uninformed = alive.filter((pod) => pod.credentials[name] === undefined && selects(credential.spec.podSelector, pod.labels));
+  const store = state.stores.get(credential.spec.storeRef.name);
+  return {
+    credential,
+    siblings: state.credentials.in(namespace).filter((other) => other.metadata.name !== name),
+    store: storeState(store, state, namespace),
+    place: (store === undefined ? undefined : placeOf(store.spec, credential.spec.source)) ?? credential.spec.source.vault?.path ?? '',
+    reading,
+    pods: alive.map((pod) => boundPod(pod, name, state)).filter((pod) => pod !== undefined),
+    missed: missed === undefined ? undefined : [...missed, ...uninformed.map(missedPod)],
+    specChanged,
+  };
+}
+
+export function storeState(store: Store | undefined, state: State, namespace: string): Input['store'] {
+  if (store === undefined) return 'NotFound';
+  const labels = state.namespaces.get(namespace)?.metadata.labels ?? {};
+  const { allowedNamespaces } = store.spec;
+  return allowedNamespaces === undefined || hasLabels(allowedNamespaces.matchLabels, labels) ? 'Found' : 'NotAllowed';
+}
+
+/** A pod counts once it runs, or once its sidecar has reported: before that it holds no version that could be old. */
+function boundPod(pod: Pod, credential: string, state: State): BoundPod | undefined {
+  const hosts = pod.credentials[credential];
+  if (hosts === undefined) return undefined;
+  const use = useOf(pod, credential, state);
+  if (use === undefined && pod.phase !== 'Running') return undefined;
+  return { name: pod.metadata.name, labels: pod.labels, hosts, workload: pod.workload, use };
+}
+
+/** A binding that still names the pod's predecessor says nothing of the pod. */
+function useOf(pod: Pod, credential: string, state: State): Use | undefined {
+  const binding = state.bindings.get(keyOf(pod));
+  if (binding?.spec.podUID !== pod.metadata.uid) return undefined;
+  return binding.status?.credentials?.find(({ name }) => name === credential);
+}
+
+/** Injected for other credentials: a new pod in its place would get this one too. */
+function missedPod({ metadata, workload }: Pod): MissedPod {
+  return { name: metadata.name, workload, optedIn: true };
+}

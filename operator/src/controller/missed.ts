@@ -1,0 +1,104 @@
+import type { Credential } from '@rekey/crds/credential.ts';
+import { injectedLabel, injectionLabel, injectLabel } from '@rekey/crds/names.ts';
+import { errorCode } from '@rekey/lib/log.ts';
+import type { Log } from '@rekey/lib/log.ts';
+import { keyOf } from '@rekey/lib/watch.ts';
+import type { KubernetesObject } from '@rekey/lib/watch.ts';
+import { selectorText } from '../decide/restart.ts';
+import type { MissedPod } from '../decide/input.ts';
+import type { Kubernetes } from '../kubernetes.ts';
+import { same } from '../status.ts';
+import { workloadOf } from './pod.ts';
+import type { WholePod } from './pod.ts';
+import type { State } from './state.ts';
+
+interface Context {
+  kubernetes: Pick<Kubernetes, 'read'>;
+  state: State;
+  log: Log;
+  now: () => number;
+  /** The answer for this credential is another one than before. */
+  onChange: (key: string) => void;
+}
+
+interface Answer {
+  generation: number;
+  at: number;
+  pods: MissedPod[] | undefined;
+}
+
+/** While pods are missed somebody is about to restart them, and asks whether it has worked. */
+const soonMilliseconds = 10_000;
+const laterMilliseconds = 60_000;
+const atMostEvery = 3000;
+
+/**
+ * The running pods that a credential selects and that have no sidecar. Watching every pod of the cluster for them would cost the
+ * operator more than all the rest; they are listed by the credential's own selector when its spec is new, and again now and then.
+ */
+export class Missed {
+  readonly #context: Context;
+  readonly #answers = new Map<string, Answer>();
+  readonly #asking = new Set<string>();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** What is known; asks anew in the background when that is old. Undefined before the first answer. */
+  of(credential: Credential): MissedPod[] | undefined {
+    const key = keyOf(credential);
+    const answer = this.#answers.get(key);
+    if (this.#isOld(answer, credential)) void this.#ask(key, credential);
+    return answer?.pods;
+  }
+
+  /** When to look at the credential again, in milliseconds. */
+  lookAgainAfter(key: string): number {
+    return (this.#answers.get(key)?.pods ?? []).length > 0 ? soonMilliseconds : laterMilliseconds;
+  }
+
+  forget(key: string): void {
+    this.#answers.delete(key);
+  }
+
+  #isOld(answer: Answer | undefined, { metadata }: Credential): boolean {
+    if (answer === undefined || answer.generation !== metadata.generation) return true;
+    const age = this.#context.now() - answer.at;
+    return age >= laterMilliseconds || ((answer.pods ?? []).length > 0 && age >= atMostEvery);
+  }
+
+  async #ask(key: string, credential: Credential): Promise<void> {
+    if (this.#asking.has(key)) return;
+    this.#asking.add(key);
+    const pods = await this.#list(credential);
+    this.#asking.delete(key);
+    if (this.#context.state.credentials.get(key) === undefined) return;
+    const before = this.#answers.get(key)?.pods;
+    this.#answers.set(key, { generation: credential.metadata.generation ?? 0, at: this.#context.now(), pods: pods ?? before });
+    if (!same(before, pods ?? before)) this.#context.onChange(key);
+  }
+
+  async #list(credential: Credential): Promise<MissedPod[] | undefined> {
+    const { kubernetes, log } = this.#context;
+    const { namespace, name } = credential.metadata;
+    const labelSelector = `${selectorText(credential.spec.podSelector)},${injectedLabel}!=true,${injectLabel}!=false`;
+    const query = new URLSearchParams({ labelSelector, fieldSelector: 'status.phase=Running', limit: '500' });
+    try {
+      const list = await kubernetes.read<KubernetesObject & { items: WholePod[] }>(
+        `/api/v1/namespaces/${namespace}/pods?${query.toString()}`,
+      );
+      const running = (list?.items ?? []).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+      return running.map((pod) => this.#missed(pod, namespace)).sort((a, b) => (a.name < b.name ? -1 : 1));
+    } catch (error) {
+      log('warn', 'matching pods not listed', { namespace, name, code: errorCode(error) });
+      return undefined;
+    }
+  }
+
+  #missed({ metadata }: WholePod, namespace: string): MissedPod {
+    const inNamespace = this.#context.state.namespaces.get(namespace)?.metadata.labels?.[injectionLabel] === 'enabled';
+    const optedIn = inNamespace || metadata.labels?.[injectLabel] === 'true';
+    return { name: metadata.name, workload: workloadOf(metadata), optedIn };
+  }
+}

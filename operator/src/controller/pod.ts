@@ -1,0 +1,69 @@
+import { snapshotAnnotation } from '@rekey/crds/names.ts';
+import type { Snapshot } from '@rekey/crds/snapshot.ts';
+import type { KubernetesObject } from '@rekey/lib/watch.ts';
+
+/** What the controller reads of a pod (core/v1). */
+export interface WholePod extends KubernetesObject {
+  metadata: KubernetesObject['metadata'] & {
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+    deletionTimestamp?: string;
+    ownerReferences?: { kind: string; name: string; controller?: boolean }[];
+  };
+  spec?: { serviceAccountName?: string; nodeName?: string };
+  status?: { phase?: string };
+}
+
+/** What is kept of an injected pod: a thousand whole ones would take 50 MB. */
+export interface Pod extends KubernetesObject {
+  metadata: { name: string; namespace: string; uid: string; resourceVersion?: string };
+  labels: Record<string, string>;
+  phase: string;
+  deleting: boolean;
+  serviceAccount: string;
+  node?: string | undefined;
+  workload?: string | undefined;
+  /** The hosts of each credential that the pod was injected with, from its snapshot. */
+  credentials: Record<string, string[]>;
+}
+
+export function trimPod({ metadata, spec = {}, status = {} }: WholePod): Pod {
+  const { name, namespace = '', uid = '', resourceVersion = '', labels = {} } = metadata;
+  return {
+    metadata: { name, namespace, uid, resourceVersion },
+    labels,
+    phase: status.phase ?? 'Pending',
+    deleting: metadata.deletionTimestamp !== undefined,
+    serviceAccount: spec.serviceAccountName ?? 'default',
+    node: spec.nodeName,
+    workload: workloadOf(metadata),
+    credentials: hostsOf(metadata.annotations?.[snapshotAnnotation]),
+  };
+}
+
+/** Neither finished nor on its way out: a pod that is being deleted may hang on a dead node for ever and would hold every rotation. */
+export function isAlive({ phase, deleting }: Pod): boolean {
+  return !deleting && phase !== 'Succeeded' && phase !== 'Failed';
+}
+
+/** The annotation is writable by whoever may edit the pod: what cannot be read counts as none. */
+function hostsOf(snapshot = ''): Record<string, string[]> {
+  try {
+    const { credentials } = JSON.parse(snapshot) as Snapshot;
+    return Object.fromEntries(credentials.map(({ name, spec }) => [name, [...spec.hosts]]));
+  } catch {
+    return {};
+  }
+}
+
+/** Kinds that `kubectl rollout restart` takes. */
+const restartable = new Set(['StatefulSet', 'DaemonSet']);
+
+/** deployment/mcp-github; a ReplicaSet's name is its Deployment's with the hash that its pods are labelled with. */
+export function workloadOf({ ownerReferences = [], labels = {} }: WholePod['metadata']): string | undefined {
+  const owner = ownerReferences.find(({ controller }) => controller === true);
+  if (owner === undefined) return undefined;
+  if (restartable.has(owner.kind)) return `${owner.kind.toLowerCase()}/${owner.name}`;
+  const suffix = `-${labels['pod-template-hash'] ?? ''}`;
+  return owner.kind === 'ReplicaSet' && owner.name.endsWith(suffix) ? `deployment/${owner.name.slice(0, -suffix.length)}` : undefined;
+}

@@ -1,0 +1,87 @@
+/*
+ * What the controller asks of the API server, and nothing more (never a verb on core secrets):
+ *
+ *   cluster-wide
+ *     rekey.dev                    mcpcredentials                  list, watch
+ *     rekey.dev                    mcpcredentials/status           patch
+ *     rekey.dev                    mcpcredentialstores             list, watch; create, patch of the name `default` alone
+ *     rekey.dev                    mcpcredentialstores/status      patch
+ *     rekey.dev                    mcpcredentialbindings           list, watch, create, patch
+ *     core                         pods                            list, watch (watch: label rekey.dev/injected=true; list: a credential's selector)
+ *     core                         namespaces                      list, watch
+ *     core                         events                          create
+ *     rbac.authorization.k8s.io    rolebindings                    list, watch, create, patch of the name rekey-sidecar alone
+ *     rbac.authorization.k8s.io    clusterroles                    bind of the sidecars' ClusterRole alone (KEP: privilege escalation prevention)
+ *   in its own namespace
+ *     core                         serviceaccounts/token           create, of its own service account alone
+ *
+ * Server-side apply is the verb patch, and create where the object is not there yet.
+ */
+import type { Credential } from '@rekey/crds/credential.ts';
+import type { Store, StoreSpec } from '@rekey/crds/store.ts';
+import type { Log } from '@rekey/lib/log.ts';
+import type { Registry } from 'prom-client';
+import type { Kubernetes } from '../kubernetes.ts';
+import { emptyState } from './state.ts';
+import { Watches } from './watches.ts';
+import { startWork } from './work.ts';
+
+/** The part of the operator's configuration that the controller reads. */
+export interface ControllerConfig {
+  /** The operator's own namespace, pod and service account (`rekey-operator` unless given). */
+  readonly namespace: string;
+  readonly pod: string;
+  readonly serviceAccount?: string | undefined;
+  /** The ClusterRole of the sidecars; `rekey-sidecar` unless given. */
+  readonly sidecarClusterRole?: string | undefined;
+  /** The spec of MCPCredentialStore `default`, or undefined when somebody else makes the stores. */
+  readonly defaultStore?: StoreSpec | undefined;
+}
+
+export interface ControllerContext {
+  kubernetes: Kubernetes;
+  config: ControllerConfig;
+  log: Log;
+  signal: AbortSignal;
+  registry: Registry;
+  /** Resolves once this replica leads. Until then it only watches, which is what the webhook needs. */
+  leading?: Promise<unknown>;
+  now?: () => number;
+  random?: () => number;
+}
+
+export interface Controller {
+  state: {
+    credentials: (namespace: string) => Credential[];
+    stores: () => Store[];
+    namespaceLabels: (name: string) => Record<string, string> | undefined;
+    /** Whether everything has been listed once: before that an empty answer means nothing. */
+    synced: () => boolean;
+  };
+  stop: () => void;
+}
+
+/** Watches at once; writes once this replica leads and everything has been listed. */
+export function startController(context: ControllerContext): Controller {
+  const ended = new AbortController();
+  const signal = AbortSignal.any([context.signal, ended.signal]);
+  const state = emptyState();
+  const watches = new Watches({ get: context.kubernetes.get, log: context.log, signal, state });
+  const begin = async (): Promise<void> => {
+    await Promise.all([watches.ready, context.leading]);
+    if (!signal.aborted) watches.onChange = startWork(context, state, signal);
+  };
+  void begin();
+  return {
+    state: {
+      credentials: (namespace) => state.credentials.in(namespace),
+      stores: () => state.stores.all(),
+      namespaceLabels: (name) => {
+        const namespace = state.namespaces.get(name);
+        return namespace === undefined ? undefined : (namespace.metadata.labels ?? {});
+      },
+      synced: () => watches.synced(),
+    },
+    stop: () => ended.abort(),
+  };
+}

@@ -1,0 +1,92 @@
+import { apiPath, apiVersion } from '@rekey/crds/names.ts';
+import { errorCode } from '@rekey/lib/log.ts';
+import { decideStore } from '../decide/store.ts';
+import { eventRecorder } from '../events.ts';
+import { openMetadataSource } from '../poll/poll.ts';
+import { Polls } from '../poll/schedule.ts';
+import { actOnStore } from './act.ts';
+import type { ActContext } from './act.ts';
+import { reconcilePod } from './binding.ts';
+import { reconcileCredential } from './credential.ts';
+import { controllerMetrics } from './metrics.ts';
+import { Missed } from './missed.ts';
+import { Queue } from './queue.ts';
+import { reconcileNamespace } from './role-binding.ts';
+import { route } from './route.ts';
+import type { Queues } from './route.ts';
+import type { ControllerContext } from './start.ts';
+import type { State } from './state.ts';
+import { ownToken } from './token.ts';
+import type { Change } from './watches.ts';
+
+/** Starts queues and polls, brings everything to what it should be, and returns what takes in the changes from then on. */
+export function startWork(context: ControllerContext, state: State, signal: AbortSignal): (change: Change) => void {
+  const { kubernetes, config, log, now = Date.now, random = Math.random } = context;
+  const { sidecarClusterRole = 'rekey-sidecar' } = config;
+  const metrics = controllerMetrics([context.registry], state);
+  const record = eventRecorder({ kubernetes, log, pod: config.pod, now: () => new Date(now()) });
+  const act: ActContext = { kubernetes, state, record, metrics, log };
+  const polls = startPolls(context, metrics.polled, (users, store) => {
+    for (const user of users) if (user.includes('/')) queues.credentials.add(user);
+    queues.stores.add(store, 'paced');
+  });
+  const missed = new Missed({ kubernetes, state, log, now, onChange: (key) => queues.credentials.add(key, 'paced') });
+  const credential = { ...act, polls, missed, now, decided: new Map<string, number>() };
+  const onError = (key: string, error: unknown, attempt: number): void => {
+    metrics.failed(errorCode(error));
+    log('warn', 'not reconciled, trying again', { name: key, code: errorCode(error), attempt });
+  };
+  const queueOf = (reconcile: (key: string) => Promise<number | undefined | void>, gapMilliseconds = 50): Queue =>
+    new Queue({ reconcile: async (key) => (await reconcile(key)) ?? undefined, onError, signal, random, now, gapMilliseconds });
+  const queues: Queues = {
+    credentials: queueOf((key) => reconcileCredential(key, credential)),
+    stores: queueOf((key) => reconcileStore(key, { ...act, polls, now })),
+    pods: queueOf((key) => reconcilePod(key, { kubernetes, state }), 20),
+    namespaces: queueOf((key) => reconcileNamespace(key, { kubernetes, state, sidecarClusterRole })),
+  };
+  signal.addEventListener('abort', () => polls.stop(), { once: true });
+  addAll(queues, state);
+  if (config.defaultStore !== undefined) queueOf(() => applyDefaultStore(context)).add('default');
+  return (change) => route(change, { queues, state, ask: (key) => polls.now(key) });
+}
+
+function startPolls(
+  { kubernetes, config, now = Date.now, random = Math.random }: ControllerContext,
+  onPoll: (store: string, outcome: string) => void,
+  onChange: (users: string[], store: string) => void,
+): Polls {
+  const { namespace, serviceAccount = 'rekey-operator' } = config;
+  const identity = `${namespace}/${serviceAccount}`;
+  const token = ownToken(kubernetes, { namespace, serviceAccount });
+  return new Polls({ open: (store) => openMetadataSource({ store, token, identity, now, random }), onPoll, onChange, now, random });
+}
+
+function addAll(queues: Queues, state: State): void {
+  for (const key of state.credentials.keys()) queues.credentials.add(key);
+  for (const key of state.stores.keys()) queues.stores.add(key);
+  for (const key of state.namespaces.keys()) queues.namespaces.add(key);
+  for (const key of state.pods.keys()) queues.pods.add(key, 'paced');
+}
+
+interface StoreContext extends ActContext {
+  polls: Polls;
+  now: () => number;
+}
+
+/** Follows the login of the store, and says in its status how that and the polls of its paths go. */
+async function reconcileStore(name: string, context: StoreContext): Promise<undefined> {
+  const { state, polls } = context;
+  const store = state.stores.get(name);
+  polls.follow(name, store === undefined ? undefined : { store });
+  if (store === undefined) return;
+  const readings = polls.ofStore(name);
+  const reported = store.status?.observedGeneration === store.metadata.generation;
+  if (readings.login === undefined && reported) return;
+  await actOnStore(store, decideStore(store, readings, new Date(context.now())), context);
+}
+
+/** A chart cannot hold a kind and an object of it in one installation, so the operator makes the store that its values describe. */
+async function applyDefaultStore({ kubernetes, config }: ControllerContext): Promise<undefined> {
+  const store = { apiVersion, kind: 'MCPCredentialStore', metadata: { name: 'default' }, spec: config.defaultStore };
+  await kubernetes.apply(`${apiPath}/mcpcredentialstores/default`, store);
+}

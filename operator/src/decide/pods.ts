@@ -1,0 +1,57 @@
+import type { CredentialStatus } from '@rekey/crds/credential.ts';
+import { reasons } from '@rekey/lib/reason.ts';
+import type { Reason } from '@rekey/lib/reason.ts';
+import { count, some } from './input.ts';
+import type { BoundPod, Problem } from './input.ts';
+
+/** What the pods that carry a credential say together. */
+export interface Rollup {
+  bound: number;
+  current: number;
+  failing: number;
+  /** Pods in which the upstream accepted the version. */
+  accepted: number;
+  /** Names of the pods that do not use the version yet, sorted. */
+  waiting: readonly string[];
+  /** The reason that most of the failing pods give. */
+  problem?: Problem | undefined;
+}
+
+/** A pod is current when its next call carries `version`; it fails when its sidecar gives a reason. A silent pod is neither. */
+export function rollUp(pods: readonly BoundPod[], version: string | undefined): Rollup {
+  const current = pods.filter(({ use }) => version !== undefined && use?.version === version);
+  const failing = pods.filter(({ use }) => (use?.reason ?? '') !== '');
+  return {
+    bound: pods.length,
+    current: current.length,
+    failing: failing.length,
+    accepted: pods.filter(({ use }) => version !== undefined && use?.acceptedVersion === version).length,
+    waiting: pods
+      .filter((pod) => !current.includes(pod))
+      .map(({ name }) => name)
+      .sort(),
+    problem: commonest(failing, pods.length),
+  };
+}
+
+function commonest(failing: readonly BoundPod[], bound: number): Problem | undefined {
+  const groups = Object.entries(Object.groupBy(failing, ({ use }) => use?.reason ?? ''));
+  const [reason, pods = []] = groups.sort(([a, left = []], [b, right = []]) => right.length - left.length || (a < b ? -1 : 1))[0] ?? [];
+  if (reason === undefined) return undefined;
+  const known = reason in reasons ? (reason as Reason) : undefined;
+  const names = pods.map(({ name }) => name).sort();
+  const message = `${pods.length} of ${count(bound, 'pod')}: ${sentence(pods, known)} (${some(names)})`;
+  return { reason: known ?? 'Unknown', message };
+}
+
+/** What the sidecar says, on one line and no longer than a person reads; control characters would reach a terminal. */
+function sentence(pods: readonly BoundPod[], reason: Reason | undefined): string {
+  const said = pods.find(({ use }) => (use?.message ?? '') !== '')?.use?.message ?? '';
+  const clean = said.replaceAll(/[^\P{C}]/gu, ' ').trim();
+  if (clean !== '') return clean.length > 300 ? `${clean.slice(0, 299)}…` : clean;
+  return reason === undefined ? 'the sidecar gives a reason that this operator does not know' : reasons[reason];
+}
+
+export function podStatus({ bound, current, failing }: Rollup): NonNullable<CredentialStatus['pods']> {
+  return { bound, current, failing, summary: `${current}/${bound}` };
+}

@@ -1,0 +1,59 @@
+import type { Draft } from '../status.ts';
+import type { Problem } from './input.ts';
+import { count } from './input.ts';
+import { withoutPods } from './restart.ts';
+import type { Facts } from './facts.ts';
+
+/**
+ * Whether real calls succeed with the credential. The first row that fits decides.
+ *
+ * | what is so                                                  | Ready   | reason        |
+ * |-------------------------------------------------------------|---------|---------------|
+ * | spec.suspend                                                | False   | Suspended     |
+ * | an older credential has the host                            | False   | HostConflict  |
+ * | the store is not there, or not for this namespace           | False   | StoreNotFound, StoreNotAllowed |
+ * | the secret or the version is gone, says the source          | False   | SecretNotFound, VersionDeleted, … |
+ * | a pod fails                                                 | False   | what most of them say |
+ * | the upstream accepted status.version in some pod            | True    | CallsSucceed  |
+ * | the operator cannot ask the source                          | False   | SourceUnreachable, SourceDenied, … |
+ * | there is no version yet                                     | Unknown | Pending       |
+ * | no pod carries it                                           | Unknown | NoPods        |
+ * | none of this                                                | Unknown | NoCallsYet    |
+ *
+ * So an outage that only the operator's own poll sees changes nothing while calls succeed.
+ */
+export function ready(facts: Facts): Draft {
+  const problem = inTheWay(facts) ?? gone(facts) ?? facts.rollup.problem;
+  if (problem !== undefined) return { type: 'Ready', status: 'False', ...problem };
+  const { accepted, bound } = facts.rollup;
+  const version = facts.version ?? '';
+  if (accepted > 0) {
+    const message = `the upstream accepts version ${version}: seen in ${accepted} of ${count(bound, 'pod')}`;
+    return { type: 'Ready', status: 'True', reason: 'CallsSucceed', message };
+  }
+  if (facts.problem !== undefined) return { type: 'Ready', status: 'False', ...facts.problem };
+  return { type: 'Ready', status: 'Unknown', ...unknown(facts, version) };
+}
+
+function unknown(facts: Facts, version: string): { reason: string; message: string } {
+  if (facts.version === undefined) return { reason: 'Pending', message: `waiting for the first answer about ${facts.place}` };
+  if (facts.rollup.bound === 0) return { reason: 'NoPods', message: `version ${version} exists at ${facts.place}; ${withoutPods(facts)}` };
+  const pods = count(facts.rollup.bound, 'pod');
+  return { reason: 'NoCallsYet', message: `${pods} carry the credential, and no call with version ${version} has been answered yet` };
+}
+
+/** What no pod and no source can mend. */
+export function inTheWay({ credential, conflict, storeProblem }: Facts): Problem | undefined {
+  if (credential.spec.suspend) {
+    const message = 'spec.suspend is true: every sidecar has dropped the value and answers 503; set it to false to resume';
+    return { reason: 'Suspended', message };
+  }
+  return conflict ?? storeProblem;
+}
+
+const goneReasons = new Set(['SecretNotFound', 'VersionNotFound', 'VersionDeleted', 'VersionDestroyed']);
+
+/** The source answered, and what it said is final; everything else it says may be about the operator alone. */
+export function gone({ problem }: Facts): Problem | undefined {
+  return problem !== undefined && goneReasons.has(problem.reason) ? problem : undefined;
+}

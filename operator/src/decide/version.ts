@@ -1,0 +1,61 @@
+import type { Versions } from '../poll/poll.ts';
+import { some } from './input.ts';
+import type { Problem, Reading } from './input.ts';
+
+export interface ChosenVersion {
+  version: string | undefined;
+  problem?: Problem;
+}
+
+interface Wish {
+  /** spec.version; empty for the newest. */
+  pin: string;
+  /** status.version: what the fleet uses. */
+  kept: string | undefined;
+  place: string;
+}
+
+/**
+ * The version that the fleet should use. What worked last is kept whenever the wish cannot be met: a mistake in a pin or a
+ * deletion at the source must not move the fleet to a version that nobody asked for.
+ *
+ * | answer of the source | pin | state of the pinned, else the newest version | version | problem           |
+ * |----------------------|-----|----------------------------------------------|---------|-------------------|
+ * | none yet             | any | -                                            | kept    | -                 |
+ * | a failure            | any | -                                            | kept    | the failure       |
+ * | versions             | ''  | live                                         | newest  | -                 |
+ * | versions             | ''  | deleted, destroyed                           | kept    | VersionDeleted, … |
+ * | versions             | N   | live                                         | N       | -                 |
+ * | versions             | N   | deleted, destroyed, not there                | kept    | VersionDeleted, … |
+ */
+export function chooseVersion(reading: Reading | undefined, { pin, kept, place }: Wish): ChosenVersion {
+  if (reading === undefined) return { version: kept };
+  if (reading.failure !== undefined) return { version: kept, problem: reading.failure };
+  const wanted = pin === '' ? reading.versions.current : pin;
+  const problem = unusable(reading.versions, { pin, wanted, place });
+  return problem === undefined ? { version: wanted } : { version: kept, problem };
+}
+
+interface Wanted {
+  pin: string;
+  wanted: string;
+  place: string;
+}
+
+function unusable(versions: Versions, { pin, wanted, place }: Wanted): Problem | undefined {
+  const state = versions.states[wanted];
+  if (state === 'Live') return undefined;
+  const what = pin === '' ? `the newest version of ${place}, ${wanted},` : `version ${wanted} of ${place}, which spec.version names,`;
+  const live = liveVersions(versions);
+  const then = live.length === 0 ? 'write a new version' : `set spec.version to a usable one (${some(live)}) or write a new version`;
+  if (state === 'Deleted') return { reason: 'VersionDeleted', message: `${what} was deleted: undelete it, ${then}` };
+  if (state === 'Destroyed') return { reason: 'VersionDestroyed', message: `${what} was destroyed: ${then}` };
+  return { reason: 'VersionNotFound', message: `${what} does not exist: ${then}` };
+}
+
+/** Newest first. */
+function liveVersions({ states }: Versions): string[] {
+  return Object.keys(states)
+    .filter((version) => states[version] === 'Live')
+    .sort((a, b) => Number(b) - Number(a));
+}

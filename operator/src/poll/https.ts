@@ -1,0 +1,78 @@
+import { Agent, request } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+
+/** An answer of the source that is not a success: only its status, never its text. */
+export class HttpAnswer extends Error {
+  readonly status: number;
+  /** What `Retry-After` asks for, at most the time that one poll has. */
+  readonly retryAfterMilliseconds: number;
+
+  constructor(status: number, retryAfterMilliseconds: number) {
+    super(`HTTP ${status}`);
+    this.name = 'HttpAnswer';
+    this.status = status;
+    this.retryAfterMilliseconds = retryAfterMilliseconds;
+  }
+}
+
+/** What node-vault hands to its transport. */
+export interface TransportOptions {
+  method: string;
+  uri: string;
+  headers?: Record<string, string>;
+  json?: unknown;
+  signal?: AbortSignal;
+}
+
+interface TransportAnswer {
+  statusCode: number;
+  body: unknown;
+  request: { path: string };
+}
+
+export interface Transport {
+  send: (options: TransportOptions) => Promise<TransportAnswer>;
+  close: () => void;
+}
+
+const largestAnswer = 1_048_576;
+
+/**
+ * node-vault's own transport follows redirects and environment proxies and reads without a limit; this one goes to the
+ * address of the store and nowhere else, over a verified connection that it keeps.
+ */
+export function httpsTransport(caBundle: string | undefined): Transport {
+  const agent = new Agent({ keepAlive: true, maxSockets: 8, ...(caBundle === undefined ? {} : { ca: caBundle }) });
+  return { send: (options) => send(agent, options), close: () => agent.destroy() };
+}
+
+async function send(agent: Agent, { method, uri, headers, json, signal }: TransportOptions): Promise<TransportAnswer> {
+  const body = json === undefined ? undefined : JSON.stringify(json);
+  const type = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) };
+  const url = new URL(uri);
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const outgoing = request(url, { agent, method, headers: { ...headers, ...type }, ...(signal === undefined ? {} : { signal }) });
+    outgoing.once('response', resolve).once('error', reject).end(body);
+  });
+  const text = await read(response);
+  const statusCode = response.statusCode ?? 0;
+  if (statusCode !== 200 && statusCode !== 204) throw new HttpAnswer(statusCode, retryAfter(response));
+  return { statusCode, body: text === '' ? {} : JSON.parse(text), request: { path: url.pathname } };
+}
+
+async function read(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > largestAnswer) throw new SyntaxError('the answer is too large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** RFC 9110 section 10.2.3, in seconds; a date is taken for none. */
+function retryAfter({ headers }: IncomingMessage): number {
+  const seconds = Number(headers['retry-after'] ?? 0);
+  return Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds * 1000, 5000) : 0;
+}

@@ -1,0 +1,56 @@
+import type { CredentialSource } from '@rekey/crds/credential.ts';
+import type { Store, StoreSpec } from '@rekey/crds/store.ts';
+import { vaultMetadata, vaultPlace } from './vault.ts';
+
+export type VersionState = 'Live' | 'Deleted' | 'Destroyed';
+
+/** The versions of one secret, as its metadata says. */
+export interface Versions {
+  /** The newest, in whatever state. */
+  current: string;
+  states: Readonly<Record<string, VersionState>>;
+}
+
+/** A source as the operator sees it: metadata, never a value. Both methods reject with a Failure of the closed list. */
+export interface MetadataSource {
+  versions(source: CredentialSource): Promise<Versions>;
+  /** Whether the operator can log in. */
+  check(): Promise<void>;
+  close(): void;
+}
+
+/** What a metadata source is made from. */
+export interface PollContext {
+  store: Store;
+  /** A token of the operator's own service account for one audience. */
+  token: (audience: string) => Promise<string>;
+  /** The operator's service account as `namespace/name`, for the sentence that says what to bind the role to. */
+  identity: string;
+  now: () => number;
+  random: () => number;
+}
+
+interface Kind {
+  open: (context: PollContext) => MetadataSource;
+  /** Where the secret lives, as a person writes it. Credentials of one store and place share one poll. */
+  place: (store: StoreSpec, source: CredentialSource) => string | undefined;
+}
+
+const kinds: Record<'vault', Kind> = {
+  vault: { open: vaultMetadata, place: vaultPlace },
+};
+
+export function openMetadataSource(context: PollContext): MetadataSource {
+  return kindOf(context.store.spec).open(context);
+}
+
+/** Undefined when the credential's source is not of the store's kind. */
+export function placeOf(store: StoreSpec, source: CredentialSource): string | undefined {
+  return kindOf(store).place(store, source);
+}
+
+/** The API server lets exactly one key through (the schema's `exactlyOne`). */
+function kindOf(store: StoreSpec): Kind {
+  const kind = (Object.keys(kinds) as (keyof typeof kinds)[]).find((key) => store[key] !== undefined);
+  return kinds[kind ?? 'vault'];
+}

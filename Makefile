@@ -1,2 +1,111 @@
-help:
-	@echo soon
+# Everything runs with Node 26, which npm installs: no other Node needs to be on the machine but the one that comes with npm.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+# One clock for all that a `make` prints; the cluster's scripts use it too.
+export REKEY_E2E_STARTED := $(or $(REKEY_E2E_STARTED),$(shell date +%s))
+say = printf '[%3ds] %s\n' $$((EPOCHSECONDS - REKEY_E2E_STARTED))
+
+cache := $(or $(REKEY_E2E_HOME),$(HOME)/.cache/rekey-e2e)
+generated := charts/rekey/templates/crds docs/reference.md
+jest = mkdir -p build; npm run --silent $(1) -- --json --outputFile=build/jest-$(1).json
+
+# The images' names are the chart's defaults; `make images images=registry.example.com/rekey version=1.2.3` for others.
+images := localhost/rekey
+version := $(shell sed -n 's/^appVersion: //p' charts/rekey/Chart.yaml)
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+.PHONY: demo
+demo: ## a real cluster, a real Vault and eleven real MCP servers under traffic: rotated, rolled back, suspended
+	@.ci/while-the-cluster-starts $(MAKE) node_modules/.stamp
+	node e2e/demo/main.ts
+
+.PHONY: test
+test: ## every check and test; the last line sums them up
+	@rm -f build/jest-*.json
+	failed=0
+	.ci/while-the-cluster-starts $(MAKE) -k check integration || failed=1
+	$(MAKE) e2e || failed=1
+	node .ci/summary.ts unit integration e2e || failed=1
+	exit $$failed
+
+.PHONY: check
+check: generate lint types unit ## what needs no cluster: generated files, lint, format, types, unit tests
+
+.PHONY: generate
+generate: node_modules/.stamp ## regenerates, and fails when the result is not what is committed
+	@$(say) 'generated files'
+	npm run --silent generate
+	stale=$$(git status --porcelain -- $(generated))
+	if [ -n "$$stale" ]; then
+		printf 'these generated files differ from what is committed; they are right now, so commit them:\n%s\n' "$$stale"
+		exit 1
+	fi
+	changed=$$(git status --porcelain)
+	if [ -n "$$changed" ] && [ -n "$${CI:-}" ]; then
+		printf 'these files differ from what is committed, so CI would test something else than what lands:\n%s\n' "$$changed"
+		exit 1
+	fi
+
+.PHONY: lint
+lint: node_modules/.stamp $(cache)/bin/helm ## lint and format of code and chart
+	@$(say) 'lint and format'
+	npm run --silent lint
+	$(cache)/bin/helm lint --quiet charts/rekey
+
+.PHONY: types
+types: node_modules/.stamp ## types
+	@$(say) 'types'
+	npm run --silent types
+
+.PHONY: unit
+unit: node_modules/.stamp $(cache)/bin/helm ## unit tests: beside the code, no network but loopback
+	@$(say) 'unit tests'
+	$(call jest,unit)
+
+.PHONY: integration
+integration: node_modules/.stamp ## integration tests: real servers as processes on loopback
+	@$(say) 'integration tests'
+	$(call jest,integration)
+
+.PHONY: e2e
+e2e: node_modules/.stamp ## the tests on the real cluster, which it brings up
+	@$(say) 'cluster, images, Vault and chart'
+	node e2e/up.ts
+	$(say) 'tests on the cluster'
+	$(call jest,e2e)
+
+.PHONY: images
+images: ## builds the two images of the product
+	@for target in operator sidecar; do
+		name=$(images)/$$target:$(version)
+		$(say) "image $$name"
+		if docker info > /dev/null 2>&1; then
+			docker build --quiet --target $$target --build-arg VERSION=$(version) -t $$name .
+		else
+			e2e/cluster/image $$name Dockerfile . --target $$target --build-arg VERSION=$(version)
+		fi
+	done
+
+.PHONY: clean
+clean: ## removes the cluster and what was built; programs and base images stay in the cache
+	@e2e/cluster/down --purge
+	rm -rf build
+
+# `npm ci` refuses a lock file that lacks the optional binaries of platforms other than its author's; this takes the same versions.
+node_modules/.stamp: package-lock.json package.json $(wildcard */package.json)
+	@$(say) 'packages from npm'
+	npm install --no-save --no-audit --no-fund --loglevel=error
+	touch $@
+
+$(cache)/bin/helm:
+	@$(say) 'helm'
+	e2e/cluster/build helm

@@ -6,6 +6,9 @@ test('two variables are enough', () => {
   expect(parseConfig(required)).toEqual({
     namespace: 'rekey-system',
     pod: 'rekey-operator',
+    serviceAccount: 'rekey-operator',
+    sidecarClusterRole: 'rekey-sidecar',
+    defaultStore: undefined,
     sidecar: {
       image: 'ghcr.io/example/sidecar:1',
       imagePullPolicy: 'IfNotPresent',
@@ -24,6 +27,14 @@ test('two variables are enough', () => {
 
 test('an empty variable is an unset one', () => {
   expect(parseConfig({ ...required, REKEY_LOG_LEVEL: '', REKEY_SIDECAR_CPU_LIMIT: '' })).toEqual(parseConfig(required));
+});
+
+test('the default store is checked like any other', () => {
+  const vault = { address: 'https://vault.vault.svc:8200', auth: { kubernetes: { role: 'mcp' } } };
+  const parsed = (spec: unknown): unknown => parseConfig({ ...required, REKEY_DEFAULT_STORE: JSON.stringify(spec) }).defaultStore;
+  expect(parsed({ vault })).toMatchObject({ vault: { mount: 'kv' }, pollIntervalSeconds: 10 });
+  expect(() => parsed({ vault: { ...vault, address: 'http://vault' } })).toThrow('REKEY_DEFAULT_STORE: vault: address: the address starts');
+  expect(() => parseConfig({ ...required, REKEY_DEFAULT_STORE: '{' })).toThrow('REKEY_DEFAULT_STORE: ');
 });
 
 test('everything that is wrong is told at once', () => {

@@ -3,6 +3,9 @@
  *
  *   REKEY_NAMESPACE                 required; the operator's own namespace (fieldRef metadata.namespace)
  *   REKEY_POD                       its own pod, for events (fieldRef metadata.name)                          default rekey-operator
+ *   REKEY_SERVICE_ACCOUNT           its own service account (fieldRef spec.serviceAccountName)                default rekey-operator
+ *   REKEY_SIDECAR_CLUSTER_ROLE      ClusterRole that it gives the service accounts of injected pods           default rekey-sidecar
+ *   REKEY_DEFAULT_STORE             spec of the MCPCredentialStore `default` as JSON, which the operator then keeps; empty means none
  *   REKEY_SIDECAR_IMAGE             required; image of the sidecar
  *   REKEY_SIDECAR_IMAGE_PULL_POLICY Always, IfNotPresent or Never                                             default IfNotPresent
  *   REKEY_SIDECAR_CPU_REQUEST       quantity                                                                  default 10m
@@ -20,11 +23,17 @@
  *
  * KUBECONFIG names a kubeconfig for running outside a cluster; inside, the pod's own service account is used.
  */
+import type { StoreSpec } from '@rekey/crds/store.ts';
 import type { Level } from '@rekey/lib/log.ts';
+import type { Environment } from './environment.ts';
+import { EnvironmentReader } from './environment.ts';
 
 export interface Config {
   readonly namespace: string;
   readonly pod: string;
+  readonly serviceAccount: string;
+  readonly sidecarClusterRole: string;
+  readonly defaultStore: StoreSpec | undefined;
   readonly sidecar: SidecarSettings;
   readonly service: string;
   readonly clusterDomain: string;
@@ -59,14 +68,15 @@ export class ConfigError extends Error {
   }
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /** Throws a ConfigError that lists every problem at once. */
 export function parseConfig(environment: Environment): Config {
-  const read = new Reader(environment);
+  const read = new EnvironmentReader(environment);
   const config: Config = {
     namespace: read.matching('REKEY_NAMESPACE', dnsLabel),
     pod: read.matching('REKEY_POD', dnsName, 'rekey-operator'),
+    serviceAccount: read.matching('REKEY_SERVICE_ACCOUNT', dnsName, 'rekey-operator'),
+    sidecarClusterRole: read.matching('REKEY_SIDECAR_CLUSTER_ROLE', dnsName, 'rekey-sidecar'),
+    defaultStore: read.store('REKEY_DEFAULT_STORE'),
     sidecar: sidecar(read),
     service: read.matching('REKEY_SERVICE', dnsLabel, 'rekey-operator'),
     clusterDomain: read.matching('REKEY_CLUSTER_DOMAIN', dnsName, 'cluster.local'),
@@ -79,7 +89,7 @@ export function parseConfig(environment: Environment): Config {
   return frozen(config);
 }
 
-function sidecar(read: Reader): SidecarSettings {
+function sidecar(read: EnvironmentReader): SidecarSettings {
   const cpuLimit = read.matching('REKEY_SIDECAR_CPU_LIMIT', quantityOrNone, '');
   return {
     image: read.matching('REKEY_SIDECAR_IMAGE', /^[^\s]+$/u),
@@ -103,38 +113,6 @@ const dnsLabel = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/u;
 const dnsName = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/u;
 const quantity = /^[0-9]+([.][0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$/u;
 const quantityOrNone = new RegExp(`^$|${quantity.source}`, 'u');
-
-class Reader {
-  readonly problems: string[] = [];
-  readonly #environment: Environment;
-
-  constructor(environment: Environment) {
-    this.#environment = environment;
-  }
-
-  /** Without a default the variable is required. An empty variable counts as unset. */
-  matching(name: string, pattern: RegExp, otherwise?: string): string {
-    const text = this.#environment[name] || otherwise;
-    if (text === undefined) this.problems.push(`${name} is not set`);
-    else if (!pattern.test(text)) this.problems.push(`${name} is ${JSON.stringify(text)}, which does not match ${pattern.source}`);
-    return text ?? '';
-  }
-
-  oneOf<T extends string>(name: string, choices: readonly T[], otherwise: T): T {
-    const text = this.#environment[name] || otherwise;
-    const choice = choices.find((candidate) => candidate === text);
-    if (choice === undefined) this.problems.push(`${name} is ${JSON.stringify(text)}: choose one of ${choices.join(', ')}`);
-    return choice ?? otherwise;
-  }
-
-  port(name: string, otherwise: number): number {
-    const text = this.#environment[name] || String(otherwise);
-    const port = Number(text);
-    if (/^[0-9]{1,5}$/u.test(text) && port <= 65_535) return port;
-    this.problems.push(`${name} is ${JSON.stringify(text)}: a port is a number from 0 to 65535`);
-    return otherwise;
-  }
-}
 
 function frozen<T extends object>(value: T): T {
   for (const part of Object.values(value)) if (typeof part === 'object' && part !== null) frozen(part as object);

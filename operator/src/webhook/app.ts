@@ -32,7 +32,7 @@ export function webhookApp({ state, settings, metrics, log, draining }: Webhook)
     else response.json(answer.body);
   });
   return closed(app, (status) => {
-    metrics.observe({ result: 'invalid', reason: '' }, 0);
+    metrics.observe({ result: 'invalid', reason: '' });
     log('warn', 'admission request refused', { status });
   });
 }

@@ -6,7 +6,7 @@ import { patchOf } from './patch.ts';
 import type { Container, Pod } from './pod.ts';
 import { allContainers } from './pod.ts';
 
-const runs = 2000;
+const runs = 1000;
 const context: Context = {
   namespaceLabels: { 'rekey.dev/injection': 'enabled' },
   credentials: [

@@ -3,7 +3,7 @@ import { Counter, Histogram } from 'prom-client';
 import type { Answer } from './review.ts';
 
 export interface AdmissionMetrics {
-  observe: (answer: Pick<Answer, 'result' | 'reason'>, seconds: number) => void;
+  observe: (answer: Pick<Answer, 'result' | 'reason'>, seconds?: number) => void;
 }
 
 /** Labels come from closed lists alone: what a client sends makes no new series. */
@@ -24,7 +24,7 @@ export function admissionMetrics(registry: Registry): AdmissionMetrics {
   return {
     observe: ({ result, reason }, seconds) => {
       count.inc({ result, reason });
-      duration.observe(seconds);
+      if (seconds !== undefined) duration.observe(seconds);
     },
   };
 }

@@ -107,7 +107,7 @@ function serial(): string {
 
 async function pemOf({ privateKey }: Keys): Promise<string> {
   const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', privateKey));
-  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }).export({ format: 'pem', type: 'pkcs8' }).toString();
+  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }).export({ format: 'pem', type: 'pkcs8' });
 }
 
 function importKey(pem: string): Promise<webcrypto.CryptoKey> {

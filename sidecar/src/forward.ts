@@ -154,9 +154,9 @@ export class Call {
     }
     this.#asking = true;
     this.#body.detach();
-    newer.then((next) => {
-      if (next.version === grant.version) passes();
-      else this.#replay(next, answer);
+    newer.then((newest) => {
+      if (newest.version === grant.version) passes();
+      else this.#replay(newest, answer);
     }, passes);
   }
 

@@ -1,0 +1,211 @@
+// What the front-door tests stand on: a real sidecar on 127.0.0.1, real https upstreams on 127.0.0.2 (the same port, another
+// address), and a credential whose source is a few fields. Nothing is mocked but the source.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import type { IncomingHttpHeaders, IncomingMessage, RequestOptions, Server, ServerResponse } from 'node:http';
+import https from 'node:https';
+import type { AddressInfo, LookupFunction } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import type { CredentialSpec } from '@rekey/crds/credential.ts';
+import { Failure } from '@rekey/lib/reason.ts';
+import type { Reason } from '@rekey/lib/reason.ts';
+import { SecretValue } from '@rekey/lib/secret-value.ts';
+import type { Config } from './config.ts';
+import type { Grant, LiveCredential } from './credential.ts';
+import { issue } from './issue.ts';
+import type { Sidecar, SidecarOptions } from './start.ts';
+import { startSidecar } from './start.ts';
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** A credential whose newest version is `newest`, and that has `held` in memory. */
+export class FakeCredential implements LiveCredential {
+  readonly name: string;
+  current: CredentialSpec | undefined;
+  held = '7';
+  newest = '7';
+  cold = false;
+  failing: Reason | undefined;
+  reads = 0;
+  grants = 0;
+  reports: [string, boolean][] = [];
+
+  constructor(name: string, spec: Partial<CredentialSpec> & Pick<CredentialSpec, 'hosts'>) {
+    this.name = name;
+    this.current = {
+      source: { vault: { path: name, key: 'token' } },
+      storeRef: { name: 'default' },
+      version: '',
+      inject: [{ header: { name: 'Authorization', prefix: 'Bearer ' } }],
+      refused: [{ status: 401 }],
+      env: [],
+      podSelector: { matchLabels: { app: name } },
+      cacheTTLSeconds: 60,
+      maxStaleSeconds: 300,
+      suspend: false,
+      ...spec,
+    };
+  }
+
+  spec(): CredentialSpec | undefined {
+    return this.current;
+  }
+
+  /** Distinct from each other and from everything else in a request. */
+  value(version: string): string {
+    return `sk-${this.name}-${version}-6f1d/+ =`.trim();
+  }
+
+  grant(): Grant | Promise<Grant> {
+    this.grants += 1;
+    if (this.failing !== undefined) throw new Failure(this.failing);
+    const grant: Grant = { value: new SecretValue(this.value(this.held)), version: this.held, cache: this.cold ? 'miss' : 'hit' };
+    return this.cold ? Promise.resolve(grant) : grant;
+  }
+
+  async grantAfterRefusal(version: string): Promise<Grant> {
+    if (version === this.held) this.reads += 1;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    if (this.failing !== undefined) throw new Failure(this.failing);
+    this.held = this.newest;
+    return { value: new SecretValue(this.value(this.held)), version: this.held, cache: 'miss' };
+  }
+
+  report(version: string, accepted: boolean): void {
+    this.reports.push([version, accepted]);
+  }
+}
+
+export interface FakePod {
+  port: number;
+  host: string;
+  credentials: FakeCredential[];
+  credential: FakeCredential;
+  sidecar: Sidecar;
+  /** Answers the calls; set anew by each test. */
+  handler: Handler;
+  /** Lines of the audit so far, parsed; `flushed()` waits until as many are there. */
+  audit: Record<string, unknown>[];
+  flushed(lines: number): Promise<void>;
+  /** All that the sidecar wrote to its log and audit. */
+  written: string;
+  upstream: Server;
+  folder: string;
+  /** Like a client in the pod: trusts the pod's CA, dials loopback. */
+  request(options: RequestOptions): ReturnType<typeof https.request>;
+  stop(): Promise<void>;
+}
+
+export const placeholder = 'rekey-placeholder-github';
+const host = 'api.github.test';
+export const otherHost = 'api.notion.test';
+
+/** A pod with the credentials `github` and `notion`, both behind one upstream. */
+export async function startPod(options: Partial<SidecarOptions> = {}): Promise<FakePod> {
+  const folder = mkdtempSync(join(tmpdir(), 'rekey-pod-'));
+  const pki = await issue({ hosts: [host, otherHost], now: Date.now() });
+  const upstream = https.createServer({ key: pki.leaf.key, cert: pki.leaf.certificate }, (request, response) => pod.handler(request, response));
+  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.2', resolve));
+  const { port } = upstream.address() as AddressInfo;
+  const credential = new FakeCredential('github', { hosts: [`${host}:${port}`] });
+  const credentials = [credential, new FakeCredential('notion', { hosts: [`${otherHost}:${port}`] })];
+  const audit: Record<string, unknown>[] = [];
+  const sidecar = await startSidecar({
+    config: configOf(credentials, pki.ca.certificate),
+    log: (level, message, fields) => {
+      pod.written += JSON.stringify([level, message, fields]);
+    },
+    caFolder: folder,
+    trustFolder: folder,
+    healthPort: 0,
+    lookup: toUpstream,
+    credentials: () => ({ list: () => credentials, onChange: () => {}, stop: () => Promise.resolve() }),
+    auditWrite: (bytes, done) => {
+      const text = bytes.toString();
+      pod.written += text;
+      for (const line of text.trim().split('\n')) audit.push(JSON.parse(line) as Record<string, unknown>);
+      done(null, bytes.length);
+    },
+    ...options,
+  });
+  const agent = new https.Agent({ ca: readFileSync(join(folder, 'ca.crt')), keepAlive: true });
+  const pod: FakePod = {
+    port,
+    host: `${host}:${port}`,
+    credential,
+    credentials,
+    sidecar,
+    handler: (_request, response) => void response.end('ok'),
+    audit,
+    flushed: (lines) => until(() => audit.length >= lines),
+    written: '',
+    upstream,
+    folder,
+    request: (request) => https.request({ host: '127.0.0.1', port, servername: host, setHost: false, agent, ...request, headers: withHost(request, port) }),
+    stop: async () => {
+      agent.destroy();
+      await sidecar.stop(1000);
+      upstream.closeAllConnections();
+      await new Promise((resolve) => upstream.close(resolve));
+      rmSync(folder, { recursive: true });
+    },
+  };
+  return pod;
+}
+
+function withHost({ headers, servername = host }: RequestOptions & { servername?: string }, port: number): readonly string[] | IncomingHttpHeaders {
+  if (Array.isArray(headers)) return headers as string[];
+  return { host: `${servername}:${port}`, ...(headers as IncomingHttpHeaders | undefined) };
+}
+
+/** As for the real lookup, all addresses or one. */
+const toUpstream: LookupFunction = (_name, { all }, callback) => {
+  if (all === true) process.nextTick(callback, null, [{ address: '127.0.0.2', family: 4 }]);
+  else process.nextTick(callback, null, '127.0.0.2', 4);
+};
+
+export function configOf(credentials: readonly FakeCredential[], extraCA: string | undefined): Config {
+  const specs = credentials.flatMap(({ name, current }) => (current === undefined ? [] : [{ name, spec: current }]));
+  return {
+    namespace: 'tools',
+    pod: 'mcp-github-0',
+    podUID: 'c0ffee',
+    serviceAccount: 'mcp',
+    extraCA,
+    logLevel: 'info',
+    kubernetes: { host: '127.0.0.1', port: 1 },
+    identity: '/nowhere',
+    snapshot: { credentials: specs, stores: [] },
+  };
+}
+
+export interface Answer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  rawHeaders: string[];
+  trailers: NodeJS.Dict<string>;
+  body: Buffer;
+}
+
+/** One call, to its end. */
+export async function call(pod: FakePod, options: RequestOptions = {}, body?: string | Buffer): Promise<Answer> {
+  const response = await answerTo(pod.request(options).end(body));
+  const bytes = await buffer(response);
+  const { statusCode = 0, headers, rawHeaders, trailers } = response;
+  return { status: statusCode, headers, rawHeaders, trailers, body: bytes };
+}
+
+/** A call that carries the placeholder where it belongs. */
+export const bearer = { authorization: `Bearer ${placeholder}` };
+
+export function answerTo(request: ReturnType<typeof https.request>): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    request.on('response', resolve);
+    request.on('error', reject);
+  });
+}
+
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}

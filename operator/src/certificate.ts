@@ -67,9 +67,14 @@ async function turn(holding: Holding, options: CertificateOptions, now: Date): P
   if (isDue(holding.serving, now)) holding.serving = await createServing(holding.serving.authority, options.names, now);
   const known = await writeBundle(holding, options, now);
   const newest = newestOf(holding);
-  if (holding.serving.authority === newest || (!known && holding.serving.notAfter > now)) return;
+  if (holding.serving.authority === newest || (!known && isGood(holding.serving.authority, now))) return;
   holding.serving = await createServing(newest, options.names, now);
   options.log('info', 'the webhook serves under a new CA', { name: options.configuration });
+}
+
+/** After a clock has jumped, the old CA may be past its end or before its beginning: then there is nothing to wait for. */
+function isGood({ notBefore, notAfter }: Authority, now: Date): boolean {
+  return notBefore <= now && now < notAfter;
 }
 
 async function renewAuthority(holding: Holding, now: Date): Promise<void> {

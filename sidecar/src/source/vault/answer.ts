@@ -42,7 +42,8 @@ export function readingOf(answer: Answer, asked: Asked): Reading {
   const { data, metadata } = fields(fields(answer.body)['data']);
   const version = fields(metadata)['version'];
   if (!isFields(data) || typeof version !== 'number') throw invalid(asked.what);
-  if (asked.version !== undefined && asked.version !== String(version)) throw invalid(asked.what);
+  // Vault takes version 0 for the newest.
+  if (asked.version !== undefined && asked.version !== String(version)) throw noVersion(asked.version, asked.what);
   return { value: valueOf(data, asked.key, asked.what), version: String(version) };
 }
 
@@ -54,8 +55,12 @@ function missing(answer: Answer, { what, version }: Asked): Failure {
     return new Failure('VersionDeleted', `${which} of ${what} was deleted`);
   }
   if (!isRefusal(answer)) return invalid(what);
-  if (version !== undefined) return new Failure('VersionNotFound', `there is no version ${version} of ${what}`);
+  if (version !== undefined) return noVersion(version, what);
   return new Failure('SecretNotFound', `there is no secret at ${what}`);
+}
+
+function noVersion(version: string, what: string): Failure {
+  return new Failure('VersionNotFound', `there is no version ${version} of ${what}`);
 }
 
 /** Answers that say nothing about the secret or the identity: the vault itself is in trouble, or something else answered in its place. */

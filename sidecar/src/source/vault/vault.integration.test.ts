@@ -1,0 +1,197 @@
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import type { KeyObject } from 'node:crypto';
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { lookup } from 'node:dns';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Failure } from '@rekey/lib/reason.ts';
+import type { Reading, Source } from '../source.ts';
+import { vaultSource } from './vault.ts';
+
+const binary = join(process.env['REKEY_E2E_HOME'] ?? join(homedir(), '.cache/rekey-e2e'), 'bin/vault');
+
+// A real Vault in dev mode. In place of the kubernetes method, which asks a cluster, the jwt method is mounted: it takes the same login.
+let folder: string;
+let port: number;
+let ca: string;
+let vault: ChildProcess;
+let source: Source;
+const signer = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+
+beforeAll(async () => {
+  if (!existsSync(binary)) throw new Error(`there is no ${binary}: run e2e/cluster/build first, this test is about the real Vault`);
+  folder = mkdtempSync(join(tmpdir(), 'rekey-vault-'));
+  port = await freePort();
+  const listen = [`-dev-listen-address=127.0.0.1:${port}`, '-dev-root-token-id=root', '-dev-no-store-token'];
+  vault = spawn(binary, ['server', '-dev', '-dev-tls', `-dev-tls-cert-dir=${folder}`, ...listen], { stdio: 'ignore' });
+  await answering();
+  await call('POST', 'sys/mounts/kv', { type: 'kv', options: { version: '2' } });
+  await call('POST', 'sys/mounts/old', { type: 'kv', options: { version: '1' } });
+  await call('POST', 'sys/policies/acl/mcp', { policy: 'path "kv/data/mcp/*" { capabilities = ["read"] }' });
+  await call('POST', 'sys/auth/kubernetes', { type: 'jwt' });
+  const key = signer.publicKey.export({ type: 'spki', format: 'pem' });
+  await call('POST', 'auth/kubernetes/config', { jwt_validation_pubkeys: [key] });
+  const bound = { bound_audiences: ['vault'], user_claim: 'sub', bound_subject: 'system:serviceaccount:tools:default' };
+  await call('POST', 'auth/kubernetes/role/mcp', { role_type: 'jwt', ...bound, token_policies: ['mcp'], token_ttl: '1h' });
+}, 60_000);
+
+afterAll(() => {
+  vault?.kill();
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+});
+
+beforeEach(async () => {
+  await call('DELETE', 'kv/metadata/mcp/github');
+  source = open();
+});
+afterEach(() => source.close());
+
+const write = (token: unknown): Promise<unknown> => call('POST', 'kv/data/mcp/github', { data: { token } });
+const read = (version?: string, vault: object = {}): Promise<Reading> =>
+  source.read({ vault: { path: 'mcp/github', key: 'token', ...vault } }, version, new AbortController().signal);
+const reasonOf = async (reading: Promise<Reading>): Promise<string> => {
+  const error: unknown = await reading.catch((error: unknown) => error);
+  return error instanceof Failure ? error.reason : 'no Failure';
+};
+
+test('the newest version, and each older one by its number', async () => {
+  await write('sk-1');
+  await write('sk-2');
+  const newest = await read();
+  expect([newest.value.reveal(), newest.version]).toEqual(['sk-2', '2']);
+  const first = await read('1');
+  expect([first.value.reveal(), first.version]).toEqual(['sk-1', '1']);
+});
+
+test('a rotation is there for the next read', async () => {
+  await write('sk-1');
+  for (let version = 1; version <= 20; version += 1) {
+    expect((await read()).version).toBe(String(version));
+    await write(`sk-${version + 1}`);
+  }
+});
+
+test('what is not there has the reason why', async () => {
+  expect(await reasonOf(read())).toBe('SecretNotFound');
+  expect(await reasonOf(read('3'))).toBe('SecretNotFound');
+  expect(await reasonOf(read(undefined, { mount: 'old' }))).toBe('SourceDenied');
+  await write('sk-1');
+  expect(await reasonOf(read('9'))).toBe('VersionNotFound');
+  expect(await reasonOf(read('0'))).toBe('VersionNotFound');
+  expect(await reasonOf(read(undefined, { key: 'other' }))).toBe('KeyNotFound');
+  expect(await reasonOf(read(undefined, { path: 'other/github' }))).toBe('SourceDenied');
+});
+
+test('deleted, undeleted and destroyed', async () => {
+  await write('sk-1');
+  await write('sk-2');
+  await call('DELETE', 'kv/data/mcp/github');
+  expect(await reasonOf(read())).toBe('VersionDeleted');
+  expect((await read('1')).version).toBe('1');
+  await call('POST', 'kv/undelete/mcp/github', { versions: [2] });
+  expect((await read()).version).toBe('2');
+  await call('PUT', 'kv/destroy/mcp/github', { versions: [1] });
+  expect(await reasonOf(read('1'))).toBe('VersionDestroyed');
+});
+
+test('values that cannot be used', async () => {
+  const cases: [unknown, string][] = [
+    ['', 'SecretValueEmpty'],
+    [{ nested: true }, 'SecretValueNotString'],
+    [8, 'SecretValueNotString'],
+    [null, 'SecretValueNotString'],
+    ['a\nb', 'SecretValueInvalid'],
+    ['a'.repeat(16_385), 'SecretValueTooLarge'],
+  ];
+  for (const [value, reason] of cases) {
+    await write(value);
+    expect([value, await reasonOf(read())]).toEqual([value, reason]);
+  }
+});
+
+describe('the identity', () => {
+  test('a token that was revoked is replaced by one new login, without a failed read', async () => {
+    await write('sk-1');
+    await read();
+    await call('POST', 'sys/leases/revoke-prefix/auth/kubernetes/login', {});
+    expect((await read()).version).toBe('1');
+  });
+
+  const refused: Record<string, Parameters<typeof open>[0]> = {
+    'a role that does not exist': { role: 'nobody' },
+    'an auth method that does not exist': { mount: 'elsewhere' },
+    'a token for another audience': { claims: { aud: 'https://kubernetes.default.svc' } },
+    'a token of another pod': { claims: { sub: 'system:serviceaccount:other:default' } },
+    'a token that has ended': { claims: { exp: 1 } },
+    'a token of another issuer': { key: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey },
+  };
+  test.each(Object.entries(refused))('%s is SourceDenied', async (_name, over) => {
+    await write('sk-1');
+    source.close();
+    source = open(over);
+    expect(await reasonOf(read())).toBe('SourceDenied');
+  });
+});
+
+// The last one: it leaves the vault sealed.
+test('sealed is said to be sealed', async () => {
+  await write('sk-1');
+  await read();
+  await call('PUT', 'sys/seal', {});
+  expect(await reasonOf(read())).toBe('SourceSealed');
+});
+
+function open(over: { role?: string; mount?: string; claims?: object; key?: KeyObject } = {}): Source {
+  const { role = 'mcp', mount = 'kubernetes', claims = {}, key = signer.privateKey } = over;
+  const auth = { kubernetes: { mount, role, operatorRole: 'rekey-operator', audience: 'vault' } };
+  const store = { vault: { address: `https://localhost:${port}`, caBundle: ca, mount: 'kv', auth }, pollIntervalSeconds: 10 };
+  return vaultSource({ name: 'default', store, lookup, token: () => Promise.resolve(jwtOf(claims, key)) });
+}
+
+/** A token as the API server makes it for a pod, as far as the jwt method looks. */
+function jwtOf(claims: object, key: KeyObject): string {
+  const seconds = Math.floor(Date.now() / 1000);
+  const payload = { aud: 'vault', sub: 'system:serviceaccount:tools:default', iat: seconds, exp: seconds + 600, ...claims };
+  const text = [{ alg: 'ES256', typ: 'JWT' }, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+  return `${text}.${sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+}
+
+/** One call as root; fails the test when Vault does not do it. */
+async function call(method: string, path: string, body?: object): Promise<void> {
+  const status = await new Promise<number>((resolve, reject) => {
+    const headers = { 'x-vault-token': 'root' };
+    const request = https.request({ host: 'localhost', port, path: `/v1/${path}`, method, ca, headers }, (response) => {
+      response.resume().on('end', () => resolve(response.statusCode ?? 0));
+    });
+    request.on('error', reject).end(body === undefined ? undefined : JSON.stringify(body));
+  });
+  if (status >= 300) throw new Error(`Vault answered ${status} to ${method} ${path}`);
+}
+
+async function answering(): Promise<void> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      ca = readFileSync(join(folder, 'vault-ca.pem'), 'utf8');
+      await call('GET', 'sys/health');
+      return;
+    } catch (error) {
+      if (attempt === 200) throw error;
+      await pause(100);
+    }
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
+import type { Plugin } from 'esbuild';
 
 // `npm run bundle [operator] [sidecar]`: build/<program>/main.js and its chunks. What is imported only when it is used
 // (a source's client) lies in a chunk of its own, so that a sidecar does not pay for it in memory and start-up.
@@ -12,6 +13,21 @@ type Program = keyof typeof programs;
 
 // Libraries in CommonJS call `require`, which an ES module does not have.
 const banner = "import{createRequire as rekeyRequire}from'node:module';const require=rekeyRequire(import.meta.url);";
+
+/** Libraries in CommonJS that are imported when they are used: esbuild gives such an import the default export alone, Node all names. */
+const lazyCommonJs = /^(node-vault|prom-client)$/;
+const namesOfCommonJs: Plugin = {
+  name: 'names-of-commonjs',
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: lazyCommonJs }, ({ kind, path, resolveDir }) =>
+      kind === 'dynamic-import' ? { path, namespace: 'lazy', pluginData: resolveDir } : undefined,
+    );
+    onLoad({ filter: lazyCommonJs, namespace: 'lazy' }, async ({ path, pluginData }) => {
+      const names = Object.keys((await import(path)) as object).filter((name) => /^\w+$/u.test(name));
+      return { contents: `export { ${names.join(', ')} } from '${path}';`, resolveDir: pluginData as string };
+    });
+  },
+};
 
 async function bundle(program: Program): Promise<void> {
   const outdir = `build/${program}`;
@@ -25,6 +41,8 @@ async function bundle(program: Program): Promise<void> {
     format: 'esm',
     platform: 'node',
     target: 'node26',
+    mainFields: ['module', 'main'],
+    plugins: [namesOfCommonJs],
     minify: true,
     legalComments: 'external',
     chunkNames: '[name]-[hash]',

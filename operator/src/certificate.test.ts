@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import type { FakeApiServer } from './api-server.fake.ts';
 import { startFakeApiServer } from './api-server.fake.ts';
 import type { Certificate } from './certificate.ts';
+import { createAuthority, createServing } from './certificate-authority.ts';
 import { createCertificate } from './certificate.ts';
 import { kubernetes } from './kubernetes.ts';
 import type { FakeWebhookConfiguration } from './webhook-configuration.fake.ts';
@@ -49,6 +50,22 @@ test.each([
   configuration.write(text);
   await turn();
   expect(configuration.bundles().map((bundle) => verifies(certificate, bundle))).toEqual([true, true]);
+});
+
+test('is not trusted while a bundle that somebody has emptied cannot be mended', async () => {
+  const { certificate, turn } = await replica();
+  await turn();
+  configuration.write('');
+  configuration.writable = false;
+  await turn();
+  expect(certificate.trusted()).toBe(false);
+});
+
+test('a certificate never outlives its CA', async () => {
+  const authority = await createAuthority(now);
+  const late = new Date(authority.notAfter.getTime() - hour);
+  const serving = await createServing(authority, [name], late);
+  expect(new X509Certificate(serving.cert).validToDate).toEqual(new X509Certificate(authority.cert).validToDate);
 });
 
 test('checks at least once a minute, and sooner after a failure', async () => {

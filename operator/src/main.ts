@@ -23,7 +23,8 @@ log = jsonLog(write, config.logLevel);
 const registry = new Registry();
 collectDefaultMetrics({ register: registry });
 const operator = await startOperator({ config, kubernetes: kubernetes(), log, registry, startController });
-log('info', 'the operator runs', { port: operator.webhookPort });
+log('info', 'the webhook listens', { port: operator.webhookPort });
+log('info', 'health and metrics listen', { port: operator.healthPort });
 
 let stopping = false;
 function stop(): void {

@@ -9,6 +9,8 @@ export interface FakeWebhookConfiguration {
   object: (WebhookConfiguration & { webhooks: ReturnType<typeof webhook>[] }) | undefined;
   /** What the API server answers instead, such as 500. */
   failure: number | undefined;
+  /** Whether the operator may write it. */
+  writable: boolean;
   bundles: () => string[];
   write: (text: string) => void;
 }
@@ -21,6 +23,7 @@ export function webhook(name: string): { name: string; clientConfig: { caBundle?
 export function fakeWebhookConfiguration(): FakeWebhookConfiguration {
   const fake: FakeWebhookConfiguration = {
     failure: undefined,
+    writable: true,
     object: {
       metadata: { name: 'rekey-operator', resourceVersion: '1' },
       webhooks: [webhook('namespace.rekey.dev'), webhook('pod.rekey.dev')],
@@ -33,6 +36,7 @@ export function fakeWebhookConfiguration(): FakeWebhookConfiguration {
       if (fake.failure !== undefined) return { status: fake.failure, body: { reason: 'InternalError' } };
       if (called !== path || fake.object === undefined) return { status: 404, body: { reason: 'NotFound' } };
       if (method === 'GET') return { status: 200, body: fake.object };
+      if (!fake.writable) return { status: 403, body: { reason: 'Forbidden' } };
       if (type !== 'application/strategic-merge-patch+json') return { status: 415, body: { reason: 'UnsupportedMediaType' } };
       return merge(fake.object, body as WebhookConfiguration);
     },

@@ -7,7 +7,6 @@ import { storeSpec } from '@rekey/crds/store.ts';
 import type { SidecarSettings } from '../config.ts';
 import type { Context, Outcome } from './inject.ts';
 import { inject } from './inject.ts';
-import type { Operation } from './patch.ts';
 import { patchOf } from './patch.ts';
 import type { Pod } from './pod.ts';
 
@@ -71,15 +70,22 @@ function inputOf(name: string): Input {
 /** The outcome with the pod that the API server makes of the patch. */
 function patched(pod: Pod, outcome: Outcome): object {
   if (!('pod' in outcome)) return outcome;
-  return { ...outcome, pod: apply(structuredClone(pod), patchOf(pod, outcome.pod)) };
+  return { ...outcome, pod: apply(structuredClone(pod), JSON.parse(JSON.stringify(patchOf(pod, outcome.pod))) as Applied[]) };
+}
+
+interface Applied {
+  op: string;
+  path: string;
+  value?: unknown;
 }
 
 /** RFC 6902 section 4, as far as we use it, and independent of how the patch was made. */
-function apply(document: Pod, operations: readonly Operation[]): Pod {
+function apply(document: Pod, operations: readonly Applied[]): Pod {
   for (const operation of operations) {
     const [last, ...parents] = operation.path.slice(1).split('/').toReversed() as [string, ...string[]];
     const parent = parents.toReversed().reduce((node, key) => node[key] as Record<string, unknown>, document as Record<string, unknown>);
-    if (operation.op === 'add') parent[last] = structuredClone(operation.value);
+    if (operation.op === 'add' && !('value' in operation)) throw new Error(`${operation.path} has no value to be added`);
+    if (operation.op === 'add') parent[last] = operation.value;
     else if (!(last in parent)) throw new Error(`${operation.path} is not there to be removed`);
     else delete parent[last];
   }

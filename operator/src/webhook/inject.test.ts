@@ -1,5 +1,6 @@
 import type { Credential } from '@rekey/crds/credential.ts';
 import { credentialSpec } from '@rekey/crds/credential.ts';
+import { storeSpec } from '@rekey/crds/store.ts';
 import type { Context } from './inject.ts';
 import { inject } from './inject.ts';
 import { patchOf } from './patch.ts';
@@ -91,6 +92,23 @@ describe('any pod', () => {
       }
     }
   });
+});
+
+test('a pod whose annotations would not fit is refused, since the API server would', () => {
+  const vault = { address: 'https://vault.test', caBundle: 'x'.repeat(65_536), auth: { kubernetes: { role: 'mcp' } } };
+  const many = Array.from({ length: 4 }, (_, index) => ({
+    credential: credential(`github-${index}`, [`host-${index}.test`], `TOKEN_${index}`, '1'),
+    store: { metadata: { name: `store-${index}` }, spec: storeSpec.parse({ vault }) },
+  }));
+  const credentials = many.map(({ credential: one, store }) => {
+    const podSelector = { matchLabels: { app: 'x' } };
+    return { ...one, spec: { ...one.spec, podSelector, storeRef: { name: store.metadata.name } } };
+  });
+  const pod = { metadata: { labels: { app: 'x' } }, spec: { containers: [{ name: 'server' }] } };
+  const outcome = (count: number): object =>
+    inject(pod, { ...context, credentials: credentials.slice(0, count), stores: many.map(({ store }) => store) });
+  expect(outcome(3)).toMatchObject({ kind: 'injected' });
+  expect(outcome(4)).toMatchObject({ kind: 'refused', refusal: { reason: 'PodInvalid' } });
 });
 
 /** The pod with all that an injection may write cut out of it, and empty lists gone. */

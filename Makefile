@@ -83,6 +83,13 @@ e2e: node_modules/.stamp ## the tests on the real cluster, which it brings up
 	$(say) 'tests on the cluster'
 	$(call jest,e2e)
 
+.PHONY: bench
+bench: node_modules/.stamp ## what a sidecar costs a pod: start-up and private memory
+	@$(say) 'bundle'
+	node bundle.ts sidecar
+	$(say) 'a sidecar, started eleven times'
+	node bench/sidecar.ts
+
 .PHONY: images
 images: ## builds the two images of the product
 	@for target in operator sidecar; do

@@ -18,11 +18,11 @@ const banner = "import{createRequire as rekeyRequire}from'node:module';const req
 const lazyCommonJs = /^(node-vault|prom-client)$/;
 const namesOfCommonJs: Plugin = {
   name: 'names-of-commonjs',
-  setup: ({ onResolve, onLoad }) => {
-    onResolve({ filter: lazyCommonJs }, ({ kind, path, resolveDir }) =>
+  setup: (esbuild) => {
+    esbuild.onResolve({ filter: lazyCommonJs }, ({ kind, path, resolveDir }) =>
       kind === 'dynamic-import' ? { path, namespace: 'lazy', pluginData: resolveDir } : undefined,
     );
-    onLoad({ filter: lazyCommonJs, namespace: 'lazy' }, async ({ path, pluginData }) => {
+    esbuild.onLoad({ filter: lazyCommonJs, namespace: 'lazy' }, async ({ path, pluginData }) => {
       const names = Object.keys((await import(path)) as object).filter((name) => /^\w+$/u.test(name));
       return { contents: `export { ${names.join(', ')} } from '${path}';`, resolveDir: pluginData as string };
     });

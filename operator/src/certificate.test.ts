@@ -102,7 +102,7 @@ test('through twelve days, what it serves verifies with the bundle of half a min
   }
   expect(served.size).toBeGreaterThanOrEqual((12 * 24) / 17);
   expect(issuers(served)).toBe(2);
-});
+}, 60_000);
 
 test('is renewed without the API server, under the CA that it trusts', async () => {
   const { certificate, turn } = await replica();

@@ -60,13 +60,14 @@ test('finishes the admission under way when it stops, and takes no new one', asy
   const ca = configuration.bundles()[0] ?? '';
   const agent = new Agent({ keepAlive: true });
   const sent = admission(ca, agent);
+  const answered = answerOf(sent);
   sent.write(review.slice(0, 10));
   await new Promise<void>((resolve) => sent.once('socket', (socket) => void socket.once('secureConnect', resolve)));
   await until(async () => Promise.resolve(sent.socket?.bytesWritten !== undefined && sent.socket.bytesWritten > 0));
   const stopping = operator.stop();
   await until(async () => (await health('/readyz').catch(() => ({ status: 0 }))).status !== 200);
   sent.end(review.slice(10));
-  expect((await answerOf(sent)).status).toBe(200);
+  expect((await answered).status).toBe(200);
   await stopping;
   agent.destroy();
   const late = admission(ca);

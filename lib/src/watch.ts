@@ -16,7 +16,7 @@ export interface WatchFailure {
   /** HTTP status, or 0 when there was no answer. */
   status: number;
   code: string;
-  /** How often in a row the list has failed. */
+  /** How often in a row it has failed, or ended without a word. */
   attempt: number;
 }
 
@@ -36,6 +36,8 @@ export interface WatchOptions<T extends KubernetesObject> {
   signal: AbortSignal;
   /** Without a byte for this long the watch is taken for dead; the API server sends a bookmark about once a minute. */
   idleMilliseconds?: number;
+  /** The longest page of a list, or line of a watch, that is read. In characters. */
+  mostCharacters?: number;
   random?: () => number;
   pause?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
@@ -60,18 +62,19 @@ export async function listAndWatch<T extends KubernetesObject>(options: WatchOpt
     let step: WatchFailure['step'] = 'list';
     try {
       const resourceVersion = await list(options, known);
-      attempt = 0;
       step = 'watch';
-      options.onSynced?.();
-      await watch(options, known, resourceVersion);
-      // A server that ends every watch at once must not be listed in a hot loop.
-      await pause(random() * 1000, signal);
+      guarded(options, () => options.onSynced?.());
+      await watch(options, resourceVersion, (event) => {
+        // Not before: a server that lists well and ends every watch at once must not be asked in a hot loop.
+        attempt = 0;
+        apply(options, known, event);
+      });
     } catch (error) {
       if (signal.aborted) return;
-      options.onFailure?.({ step, status: error instanceof HttpStatus ? error.status : 0, code: errorCode(error), attempt });
-      await pause(Math.max(250, backoff(attempt, random)), signal);
-      attempt += 1;
+      failed(options, { step, status: error instanceof HttpStatus ? error.status : 0, code: errorCode(error), attempt });
     }
+    await pause(Math.max(250, backoff(attempt, random)), signal);
+    attempt += 1;
   }
 }
 
@@ -103,20 +106,31 @@ async function getList<T extends KubernetesObject>(options: WatchOptions<T>, nex
     const response = await options.get(`${options.path}?${query.toString()}`, signal);
     let text = '';
     const decoder = new TextDecoder();
-    for await (const chunk of response.body) text += typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
+    for await (const chunk of response.body) {
+      text += typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
+      bounded(text, options);
+    }
     if (response.status !== 200) throw new HttpStatus(response.status);
     return JSON.parse(text) as Page<T>;
   });
 }
 
-async function watch<T extends KubernetesObject>(options: WatchOptions<T>, known: Map<string, T>, resourceVersion: string): Promise<void> {
+async function watch<T extends KubernetesObject>(
+  options: WatchOptions<T>,
+  resourceVersion: string,
+  onEvent: (event: WatchEvent<T>) => void,
+): Promise<void> {
   const { random = Math.random, idleMilliseconds = 150_000 } = options;
   const timeoutSeconds = String(Math.round(240 + random() * 60));
   const query = new URLSearchParams({ ...options.query, watch: 'true', allowWatchBookmarks: 'true', resourceVersion, timeoutSeconds });
   await withDeadline(options.signal, idleMilliseconds, async (signal, alive) => {
     const response = await options.get(`${options.path}?${query.toString()}`, signal);
     if (response.status !== 200) throw new HttpStatus(response.status);
-    for await (const line of lines(response.body, alive)) apply(options, known, JSON.parse(line) as WatchEvent<T>);
+    for await (const line of lines(response.body, alive, options)) {
+      // What was on its way when the watch was given up must not overtake the list that follows.
+      if (signal.aborted) return;
+      onEvent(JSON.parse(line) as WatchEvent<T>);
+    }
   });
 }
 
@@ -144,13 +158,29 @@ function remove<T extends KubernetesObject>(options: WatchOptions<T>, known: Map
   if (known.delete(key)) tell(options, key, undefined);
 }
 
-/** A handler that throws must not end the watch: the others would then never hear of a change again. */
 function tell<T extends KubernetesObject>(options: WatchOptions<T>, key: string, object: T | undefined): void {
+  guarded(options, () => options.onChange(key, object));
+}
+
+/** A handler that throws must not end the watch: nobody would hear of a change again. */
+function guarded<T extends KubernetesObject>(options: WatchOptions<T>, handler: () => void): void {
   try {
-    options.onChange(key, object);
+    handler();
   } catch (error) {
-    options.onFailure?.({ step: 'handler', status: 0, code: errorCode(error), attempt: 0 });
+    failed(options, { step: 'handler', status: 0, code: errorCode(error), attempt: 0 });
   }
+}
+
+function failed<T extends KubernetesObject>({ onFailure }: WatchOptions<T>, failure: WatchFailure): void {
+  try {
+    onFailure?.(failure);
+  } catch {
+    // Nobody is left to be told.
+  }
+}
+
+function bounded(text: string, { mostCharacters = 64 * 1024 * 1024 }: { mostCharacters?: number }): void {
+  if (text.length > mostCharacters) throw Object.assign(new Error('too large'), { code: 'TooLarge' });
 }
 
 export function keyOf(object: KubernetesObject): string {
@@ -158,7 +188,11 @@ export function keyOf(object: KubernetesObject): string {
   return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
-async function* lines(body: AsyncIterable<Uint8Array | string>, alive: () => void): AsyncGenerator<string> {
+async function* lines(
+  body: AsyncIterable<Uint8Array | string>,
+  alive: () => void,
+  limits: { mostCharacters?: number },
+): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = '';
   for await (const chunk of body) {
@@ -166,6 +200,7 @@ async function* lines(body: AsyncIterable<Uint8Array | string>, alive: () => voi
     rest += typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
     const parts = rest.split('\n');
     rest = parts.pop() ?? '';
+    bounded(rest, limits);
     for (const part of parts) if (part !== '') yield part;
   }
 }
@@ -181,6 +216,7 @@ async function withDeadline<R>(
   const timer = setTimeout(abort, milliseconds);
   timer.unref();
   outer.addEventListener('abort', abort, { once: true });
+  if (outer.aborted) abort();
   try {
     return await Promise.race([task(controller.signal, () => timer.refresh()), rejected(controller.signal)]);
   } finally {
@@ -193,6 +229,8 @@ async function withDeadline<R>(
 /** Rejects once the signal aborts: a body that ignores the signal must not hold the loop. */
 function rejected(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(Object.assign(new Error('aborted'), { code: 'IdleTimeout' })), { once: true });
+    const abort = (): void => reject(Object.assign(new Error('aborted'), { code: 'IdleTimeout' }));
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
   });
 }

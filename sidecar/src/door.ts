@@ -47,8 +47,8 @@ function createServer({ means, table, hosts, context, log }: DoorOptions): https
   const server = https.createServer({
     minVersion: 'TLSv1.2',
     ALPNProtocols: ['http/1.1'],
-    // No certificate but the one for the asked name: without a known name the handshake fails.
-    SNICallback: (name, done) => (hosts.has(name.toLowerCase()) ? done(null, context()) : done(new Error('unknown name'))),
+    // The server itself has no certificate: without a known name the handshake fails, with an alert.
+    SNICallback: (name, done) => done(null, hosts.has(name.toLowerCase()) ? context() : undefined),
     insecureHTTPParser: false,
     requireHostHeader: false, // asked for in head.ts, with a reason
     maxHeaderSize: 32_768,

@@ -108,7 +108,11 @@ test.each(Object.entries(misplaced))('a placeholder in %s stays one, and the sou
 });
 
 test('a query parameter gets the value encoded, and all other bytes of the target stay', async () => {
-  const { target } = await seenBy(`/a%2Fb/?x=%20&key=${placeholder}&y=a+b&&key=real&%6bey=rekey%2Dplaceholder-github#`.slice(0, -1), [], [key]);
+  const { target } = await seenBy(
+    `/a%2Fb/?x=%20&key=${placeholder}&y=a+b&&key=real&%6bey=rekey%2Dplaceholder-github#`.slice(0, -1),
+    [],
+    [key],
+  );
   const encoded = encodeURIComponent(value);
   expect(target).toBe(`/a%2Fb/?x=%20&key=${encoded}&y=a+b&&key=real&%6bey=${encoded}`);
 });
@@ -133,7 +137,24 @@ test("a call to one host never carries another host's value", async () => {
 });
 
 test('fields of the connection end here', async () => {
-  const { fields } = await seenBy('/', ['Connection', 'close, X-Mine', 'X-Mine', '1', 'Keep-Alive', 'timeout=9', 'TE', 'trailers', 'Proxy-Authorization', 'x', 'Proxy-Connection', 'x'], [authorization]);
+  const { fields } = await seenBy(
+    '/',
+    [
+      'Connection',
+      'close, X-Mine',
+      'X-Mine',
+      '1',
+      'Keep-Alive',
+      'timeout=9',
+      'TE',
+      'trailers',
+      'Proxy-Authorization',
+      'x',
+      'Proxy-Connection',
+      'x',
+    ],
+    [authorization],
+  );
   expect(fields).toEqual(['Host', pod.host, 'Connection', 'keep-alive']);
 });
 

@@ -105,7 +105,9 @@ export const otherHost = 'api.notion.test';
 export async function startPod(options: Partial<SidecarOptions> = {}): Promise<FakePod> {
   const folder = mkdtempSync(join(tmpdir(), 'rekey-pod-'));
   const pki = await issue({ hosts: [host, otherHost], now: Date.now() });
-  const upstream = https.createServer({ key: pki.leaf.key, cert: pki.leaf.certificate }, (request, response) => pod.handler(request, response));
+  const upstream = https.createServer({ key: pki.leaf.key, cert: pki.leaf.certificate }, (request, response) =>
+    pod.handler(request, response),
+  );
   await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.2', resolve));
   const { port } = upstream.address() as AddressInfo;
   const credential = new FakeCredential('github', { hosts: [`${host}:${port}`] });
@@ -142,7 +144,8 @@ export async function startPod(options: Partial<SidecarOptions> = {}): Promise<F
     written: '',
     upstream,
     folder,
-    request: (request) => https.request({ host: '127.0.0.1', port, servername: host, setHost: false, agent, ...request, headers: withHost(request, port) }),
+    request: (request) =>
+      https.request({ host: '127.0.0.1', port, servername: host, setHost: false, agent, ...request, headers: withHost(request, port) }),
     stop: async () => {
       agent.destroy();
       await sidecar.stop(1000);
@@ -154,7 +157,10 @@ export async function startPod(options: Partial<SidecarOptions> = {}): Promise<F
   return pod;
 }
 
-function withHost({ headers, servername = host }: RequestOptions & { servername?: string }, port: number): readonly string[] | IncomingHttpHeaders {
+function withHost(
+  { headers, servername = host }: RequestOptions & { servername?: string },
+  port: number,
+): readonly string[] | IncomingHttpHeaders {
   if (Array.isArray(headers)) return headers as string[];
   return { host: `${servername}:${port}`, ...(headers as IncomingHttpHeaders | undefined) };
 }

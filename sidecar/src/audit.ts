@@ -57,7 +57,8 @@ export class Audit {
   #lines: string[] = [];
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
-  #writing = false;
+  /** Lines of the one batch that is being written. */
+  #writing = 0;
   #idle: (() => void)[] = [];
 
   constructor({ who, write = toStdout, onLost, now = Date.now }: AuditOptions) {
@@ -83,7 +84,8 @@ export class Audit {
     const late = new Promise<void>((resolve) => setTimeout(resolve, milliseconds).unref());
     this.#send();
     await Promise.race([written, late]);
-    if (this.#lines.length > 0) this.#onLost(this.#lines.length);
+    const left = this.#lines.length + this.#writing;
+    if (left > 0) this.#onLost(left);
     this.#lines = [];
   }
 
@@ -100,12 +102,12 @@ export class Audit {
   #send(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#writing) return;
+    if (this.#writing > 0) return;
     if (this.#lines.length === 0) return this.#tellIdle();
     const lines = this.#lines;
     this.#lines = [];
     this.#bytes = 0;
-    this.#writing = true;
+    this.#writing = lines.length;
     this.#writeOut(Buffer.from(lines.join('')), lines.length);
   }
 
@@ -123,7 +125,7 @@ export class Audit {
         return;
       }
       if (failed) this.#onLost(lines);
-      this.#writing = false;
+      this.#writing = 0;
       this.#send();
     });
   }

@@ -41,16 +41,20 @@ export async function startTls(options: TlsOptions): Promise<Tls> {
   const { caFolder, log, now = Date.now } = options;
   let leaf = await prepare(options, now());
   let context = contextOf(leaf);
-  const renew = async (): Promise<void> => {
+  let flight: Promise<void> | undefined;
+  const replace = async (): Promise<void> => {
     const next = await prepare(options, now());
     if (next.certificate === leaf.certificate) return;
     leaf = next;
     context = contextOf(next);
     log('info', 'the leaf certificate was renewed', { path: caFolder });
   };
-  const poll = (): void =>
-    void renew().catch((error: unknown) => log('error', 'renewing the leaf certificate failed', { code: errorCode(error) }));
-  const timer = setInterval(poll, options.pollMilliseconds ?? hour).unref();
+  const renew = (): Promise<void> =>
+    (flight ??= replace().finally(() => {
+      flight = undefined;
+    }));
+  const failed = (error: unknown): void => log('error', 'renewing the leaf certificate failed', { code: errorCode(error) });
+  const timer = setInterval(() => void renew().catch(failed), options.pollMilliseconds ?? hour).unref();
   return { context: () => context, renew, stop: () => clearInterval(timer) };
 }
 

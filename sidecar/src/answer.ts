@@ -34,7 +34,7 @@ interface Answer {
 }
 
 function answerOf(reason: Reason, message: string, status: number): Answer {
-  const body = `${JSON.stringify({ error: { reason, message } })}\n`;
+  const body = `${JSON.stringify({ error: reason, message })}\n`;
   const headers: Record<string, string> = {
     'content-type': 'application/json',
     'content-length': String(Buffer.byteLength(body)),

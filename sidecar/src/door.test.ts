@@ -98,7 +98,7 @@ test.each(Object.entries(refused))('%s is refused with a reason, and nothing lea
   expect(head.toLowerCase()).toContain(`\r\nrekey-error: ${reason.toLowerCase()}`);
   expect(head.toLowerCase()).toContain('\r\ncache-control: no-store');
   expect(head.toLowerCase()).toContain('\r\nconnection: close');
-  expect(JSON.parse(body)).toEqual({ error: { reason, message: expect.any(String) as string } });
+  expect(JSON.parse(body)).toEqual({ error: reason, message: expect.any(String) as string });
   expect(reached).toBe(0);
   expect(pod.credential.grants).toBe(0);
 });

@@ -1,5 +1,6 @@
 import type { Credential } from '@rekey/crds/credential.ts';
 import { decide } from '../decide/decide.ts';
+import type { Reading } from '../decide/input.ts';
 import type { Polls } from '../poll/schedule.ts';
 import { actOnCredential } from './act.ts';
 import type { ActContext } from './act.ts';
@@ -16,20 +17,31 @@ export interface CredentialContext extends ActContext {
 
 /** Gather, decide, act. Resolves with when to look again. */
 export async function reconcileCredential(key: string, context: CredentialContext): Promise<number | undefined> {
-  const { state, polls, missed, decided } = context;
-  const credential = state.credentials.get(key);
+  const credential = context.state.credentials.get(key);
   if (credential === undefined || credential.metadata.deletionTimestamp !== undefined) return forget(key, context);
-  const store = state.stores.get(credential.spec.storeRef.name);
-  const usable = storeState(store, state, credential.metadata.namespace) === 'Found' ? store : undefined;
-  polls.follow(key, usable === undefined ? undefined : { store: usable, source: credential.spec.source });
-  const reading = polls.reading(key);
+  const { reading, asking } = ask(key, credential, context);
   // After a start the status is still right; saying Unknown until the source has answered would only make noise.
-  if (reading === undefined && usable !== undefined && isReported(credential)) return undefined;
-  const specChanged = isChanged(credential, decided.get(key));
-  const status = decide(gather(credential, state, { reading, missed: missed.of(credential), specChanged }), new Date(context.now()));
-  await actOnCredential(credential, status, context);
-  if (reading !== undefined) decided.set(key, credential.metadata.generation ?? 0);
-  return missed.lookAgainAfter(key);
+  if (asking && isReported(credential)) return undefined;
+  const { generation = 0 } = credential.metadata;
+  const bound = credential.status?.pods?.bound ?? 0;
+  const specChanged = isChanged(credential, context.decided.get(key));
+  const input = gather(credential, context.state, { reading, missed: context.missed.of(credential, bound), specChanged });
+  await actOnCredential(credential, decide(input, new Date(context.now())), context);
+  if (reading !== undefined) context.decided.set(key, generation);
+  return context.missed.lookAgainAfter(key, bound);
+}
+
+/** Follows the source that the credential names, when it may; `asking` while its first answer is still to come. */
+function ask(
+  key: string,
+  { metadata, spec }: Credential,
+  { state, polls }: CredentialContext,
+): { reading: Reading | undefined; asking: boolean } {
+  const store = state.stores.get(spec.storeRef.name);
+  const usable = storeState(store, state, metadata.namespace) === 'Found' ? store : undefined;
+  polls.follow(key, usable === undefined ? undefined : { store: usable, source: spec.source });
+  const reading = polls.reading(key);
+  return { reading, asking: usable !== undefined && reading === undefined };
 }
 
 function forget(key: string, { polls, missed, decided }: CredentialContext): undefined {

@@ -27,7 +27,7 @@ interface Answer {
   pods: MissedPod[] | undefined;
 }
 
-/** While pods are missed somebody is about to restart them, and asks whether it has worked. */
+/** While pods are missed somebody is about to restart them, and asks whether it has worked; so does who has just made a credential. */
 const soonMilliseconds = 10_000;
 const laterMilliseconds = 60_000;
 const atMostEvery = 3000;
@@ -46,26 +46,26 @@ export class Missed {
   }
 
   /** What is known; asks anew in the background when that is old. Undefined before the first answer. */
-  of(credential: Credential): MissedPod[] | undefined {
+  of(credential: Credential, bound: number): MissedPod[] | undefined {
     const key = keyOf(credential);
     const answer = this.#answers.get(key);
-    if (this.#isOld(answer, credential)) void this.#ask(key, credential);
+    if (this.#isOld(answer, credential, bound)) void this.#ask(key, credential);
     return answer?.pods;
   }
 
   /** When to look at the credential again, in milliseconds. */
-  lookAgainAfter(key: string): number {
-    return (this.#answers.get(key)?.pods ?? []).length > 0 ? soonMilliseconds : laterMilliseconds;
+  lookAgainAfter(key: string, bound: number): number {
+    return bound === 0 || (this.#answers.get(key)?.pods ?? []).length > 0 ? soonMilliseconds : laterMilliseconds;
   }
 
   forget(key: string): void {
     this.#answers.delete(key);
   }
 
-  #isOld(answer: Answer | undefined, { metadata }: Credential): boolean {
+  #isOld(answer: Answer | undefined, { metadata }: Credential, bound: number): boolean {
     if (answer === undefined || answer.generation !== metadata.generation) return true;
     const age = this.#context.now() - answer.at;
-    return age >= laterMilliseconds || ((answer.pods ?? []).length > 0 && age >= atMostEvery);
+    return age >= (bound === 0 || (answer.pods ?? []).length > 0 ? atMostEvery : laterMilliseconds);
   }
 
   async #ask(key: string, credential: Credential): Promise<void> {

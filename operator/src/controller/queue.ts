@@ -51,12 +51,6 @@ export class Queue {
     else this.#delay(key, lane, this.#wait(key));
   }
 
-  /** Forgets what is remembered of a key that is gone. */
-  forget(key: string): void {
-    this.#failures.delete(key);
-    this.#ranAt.delete(key);
-  }
-
   #wait(key: string): number {
     const { spacingMilliseconds, now } = this.#options;
     return Math.max(gatherMilliseconds, (this.#ranAt.get(key) ?? 0) + spacingMilliseconds - now());
@@ -117,7 +111,7 @@ export class Queue {
 
   async #run(key: string): Promise<void> {
     this.#running.add(key);
-    this.#ranAt.set(key, this.#options.now());
+    this.#remember(key);
     const requeueAfter = await this.#attempt(key);
     this.#running.delete(key);
     if (this.#options.signal.aborted) return;
@@ -126,6 +120,17 @@ export class Queue {
     if (again !== undefined) this.add(key, again);
     else if (requeueAfter !== undefined) this.#delay(key, 'paced', requeueAfter);
     this.#pump();
+  }
+
+  /** Keys of objects that are gone must not stay for ever. */
+  #remember(key: string): void {
+    const { now, spacingMilliseconds } = this.#options;
+    this.#ranAt.delete(key);
+    this.#ranAt.set(key, now());
+    for (const [other, at] of this.#ranAt) {
+      if (at + spacingMilliseconds > now()) return;
+      this.#ranAt.delete(other);
+    }
   }
 
   async #attempt(key: string): Promise<number | undefined> {

@@ -18,7 +18,7 @@ export function newsOf(before: CredentialStatus, after: CredentialStatus): News[
 
 function started(before: CredentialStatus, { rotation, version = '', previousVersion }: CredentialStatus): News | undefined {
   if (rotation === undefined || rotation.startedAt === before.rotation?.startedAt) return undefined;
-  const what = previousVersion === undefined ? `version ${version}` : `version ${previousVersion} -> ${version}`;
+  const what = previousVersion === undefined ? `first version ${version}` : `version ${previousVersion} -> ${version}`;
   return { type: 'Normal', reason: 'RotationStarted', message: `${what}, trigger ${rotation.trigger}` };
 }
 
@@ -26,8 +26,8 @@ function completed(before: CredentialStatus, after: CredentialStatus): News | un
   if (after.rotation?.completedAt === undefined || after.rotation.completedAt === before.rotation?.completedAt) return undefined;
   const { bound = 0, current = 0 } = after.pods ?? {};
   const seconds = (rotationMilliseconds(after) / 1000).toFixed(1);
-  const who = bound === 0 ? 'no running pod carries it' : `${current} of ${bound} pods use version ${after.version ?? ''}`;
-  return { type: 'Normal', reason: 'RotationComplete', message: `${who} after ${seconds} s` };
+  const pods = `${current} of ${bound} pods use version ${after.version ?? ''} after ${seconds} s`;
+  return { type: 'Normal', reason: 'RotationComplete', message: bound === 0 ? 'no running pod carries the credential' : pods };
 }
 
 export function rotationMilliseconds({ rotation }: CredentialStatus): number {

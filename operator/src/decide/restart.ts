@@ -31,7 +31,7 @@ export function restartRequired(facts: Facts): Draft | undefined {
     return { type, status: 'True', reason: 'RestartRequired', message };
   }
   if (facts.missed === undefined) return undefined;
-  return { type, status: 'False', reason: 'NoRestartNeeded', message: 'every matching pod carries the credential and its hosts' };
+  return { type, status: 'False', reason: 'NoRestartNeeded', message: 'no running pod would gain from a restart' };
 }
 
 function lacks(pod: BoundPod | undefined, { credential }: Facts): string[] {

@@ -91,7 +91,7 @@ function answered(status: number, where: Where): Answered {
     403: ['SourceDenied', `${name(where)}: role ${role} may not read ${where.path}: its policy needs the capability read on that path`],
     404: [
       'SecretNotFound',
-      `there is no secret at ${where.path.replace('/metadata/', '/')} in ${name(where)}: check spec.source.vault, or write the secret`,
+      `there is no secret at ${where.path.replace('/metadata/', '/')} in ${name(where)}: check spec.source.vault, or write the secret with vault kv put`,
     ],
     412: ['SourceUnreachable', `${name(where)}: the node that answers lags behind (HTTP 412)`],
     429: ['SourceThrottled', `${name(where)} asks for fewer requests (HTTP 429): raise spec.pollIntervalSeconds or its rate limit`],

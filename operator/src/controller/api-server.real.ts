@@ -1,0 +1,89 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { KubeConfig } from '@kubernetes/client-node';
+import { parse } from 'yaml';
+import { kubernetes } from '../kubernetes.ts';
+import type { Kubernetes } from '../kubernetes.ts';
+import { builtProgram, freePort, startProcess, temporaryFolder, until } from '../poll/process.real.ts';
+
+export interface RealApiServer {
+  /** Who may do anything. */
+  admin: Kubernetes;
+  /** The API server as somebody with this token. */
+  as: (token: string) => Kubernetes;
+  /** Verifies the tokens of service accounts. */
+  publicKey: string;
+  stop: () => Promise<void>;
+}
+
+const adminToken = 'admin-token';
+const issuer = 'https://kubernetes.default.svc';
+
+/** The real kube-apiserver over etcd, with our CRDs: no nodes and no controllers, so that pods are what a test says they are. */
+export async function startApiServer(): Promise<RealApiServer> {
+  const etcd = await startEtcd();
+  const folder = temporaryFolder('api-server');
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  writeFileSync(join(folder, 'sa.key'), privateKey);
+  writeFileSync(join(folder, 'sa.pub'), publicKey);
+  writeFileSync(join(folder, 'tokens.csv'), `${adminToken},admin,admin,system:masters\n`);
+  const port = await freePort();
+  const flags = {
+    'etcd-servers': etcd.address,
+    'bind-address': '127.0.0.1',
+    'secure-port': String(port),
+    'cert-dir': folder,
+    'token-auth-file': join(folder, 'tokens.csv'),
+    'authorization-mode': 'RBAC',
+    'service-account-issuer': issuer,
+    'service-account-key-file': join(folder, 'sa.pub'),
+    'service-account-signing-key-file': join(folder, 'sa.key'),
+    'service-cluster-ip-range': '10.96.0.0/16',
+    'disable-admission-plugins': 'ServiceAccount',
+  };
+  const args = ['kube-apiserver', ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)];
+  const server = await startProcess({ name: builtProgram('kube'), arguments: args, folder });
+  const caFile = await until(() => readFileSync(join(folder, 'apiserver.crt'), 'utf8'));
+  const as = (token: string): Kubernetes => kubernetes(configuration(`https://127.0.0.1:${port}`, caFile, token));
+  const admin = as(adminToken);
+  await until(() => admin.read('/api/v1/namespaces/default'));
+  await installDefinitions(admin);
+  const stop = async (): Promise<void> => {
+    await server.stop();
+    await etcd.stop();
+  };
+  return { admin, as, publicKey, stop };
+}
+
+async function startEtcd(): Promise<{ address: string; stop: () => Promise<void> }> {
+  const folder = temporaryFolder('etcd');
+  const [client, peer] = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
+  const urls = { 'listen-client-urls': client, 'advertise-client-urls': client, 'listen-peer-urls': peer };
+  const args = Object.entries({ ...urls, 'data-dir': folder }).map(([flag, value]) => `--${flag}=${value}`);
+  const { stop } = await startProcess({ name: 'etcd', arguments: [...args, '--unsafe-no-fsync'], folder });
+  return { address: client, stop };
+}
+
+function configuration(server: string, ca: string, token: string): KubeConfig {
+  const config = new KubeConfig();
+  config.loadFromClusterAndUser(
+    { name: 'real', server, caData: Buffer.from(ca).toString('base64'), skipTLSVerify: false },
+    { name: 'user', token },
+  );
+  return config;
+}
+
+async function installDefinitions(admin: Kubernetes): Promise<void> {
+  const folder = new URL('../../../charts/rekey/templates/crds/', import.meta.url);
+  for (const file of readdirSync(folder)) {
+    const definition = parse(readFileSync(new URL(file, folder), 'utf8')) as { metadata: { name: string } };
+    await admin.apply(`/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${definition.metadata.name}`, definition);
+  }
+  for (const plural of ['mcpcredentials', 'mcpcredentialstores', 'mcpcredentialbindings'])
+    await until(() => admin.read(`/apis/rekey.dev/v1alpha1/${plural}?limit=1`));
+}

@@ -1,0 +1,32 @@
+import type { CredentialStatus } from '@rekey/crds/credential.ts';
+import { newsOf } from './news.ts';
+
+const ready = (status: 'True' | 'False' | 'Unknown', reason: string): CredentialStatus => ({
+  conditions: [{ type: 'Ready', status, reason, message: 'why', lastTransitionTime: '2026-11-22T12:00:00Z' }],
+});
+const moving: CredentialStatus = {
+  version: '8',
+  previousVersion: '7',
+  rotation: { phase: 'RollingOut', trigger: 'SourceChanged', startedAt: '2026-11-22T12:00:00.000Z' },
+};
+const done: CredentialStatus = {
+  ...moving,
+  pods: { bound: 11, current: 11, failing: 0, summary: '11/11' },
+  rotation: { phase: 'Complete', trigger: 'SourceChanged', startedAt: '2026-11-22T12:00:00.000Z', completedAt: '2026-11-22T12:00:01.840Z' },
+};
+
+const cases: Record<string, [CredentialStatus, CredentialStatus, string[]]> = {
+  'a rotation starts': [{ version: '7' }, moving, ['Normal RotationStarted: version 7 -> 8, trigger SourceChanged']],
+  'a rotation is complete': [moving, done, ['Normal RotationComplete: 11 of 11 pods use version 8 after 1.8 s']],
+  'nothing is new about a rotation that goes on': [moving, moving, []],
+  'it stops working': [ready('True', 'CallsSucceed'), ready('False', 'SourceDenied'), ['Warning SourceDenied: why']],
+  'it does not work, now for another reason': [ready('False', 'SourceDenied'), ready('False', 'KeyNotFound'), ['Warning KeyNotFound: why']],
+  'it still does not work': [ready('False', 'SourceDenied'), ready('False', 'SourceDenied'), []],
+  'it works again': [ready('False', 'SourceDenied'), ready('True', 'CallsSucceed'), ['Normal CallsSucceed: why']],
+  'it is resumed': [ready('False', 'Suspended'), ready('Unknown', 'NoCallsYet'), ['Normal Resumed: why']],
+  'the first call of a version is no news': [ready('Unknown', 'NoCallsYet'), ready('True', 'CallsSucceed'), []],
+};
+
+test.each(Object.entries(cases))('%s', (_sentence, [before, after, expected]) => {
+  expect(newsOf(before, after).map(({ type, reason, message }) => `${type} ${reason}: ${message}`)).toEqual(expected);
+});

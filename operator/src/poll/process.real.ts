@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A real server for integration tests, as a process on loopback with a folder of its own. */
+export interface RealProcess {
+  folder: string;
+  stop: () => Promise<void>;
+}
+
+interface Program {
+  name: string;
+  arguments: string[];
+  folder: string;
+  environment?: Record<string, string>;
+}
+
+/** Programs that the end-to-end tests build; a test without its program fails, it is not skipped. */
+export function builtProgram(name: string): string {
+  const path = join(process.env.REKEY_E2E_HOME ?? join(homedir(), '.cache/rekey-e2e'), 'bin', name);
+  if (!existsSync(path)) throw new Error(`there is no ${path}: run e2e/cluster/build first`);
+  return path;
+}
+
+export function temporaryFolder(name: string): string {
+  return mkdtempSync(join(tmpdir(), `rekey-${name}-`));
+}
+
+export async function startProcess({ name, arguments: args, folder, environment = {} }: Program): Promise<RealProcess> {
+  const child = spawn(name, args, { cwd: folder, stdio: 'ignore', env: { PATH: process.env.PATH, HOME: folder, ...environment } });
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
+  return {
+    folder,
+    stop: async () => {
+      child.kill('SIGKILL');
+      await ended;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
+}
+
+/** Waits until `ready` resolves with something, for as long as the test may take. */
+export async function until<T>(ready: () => Promise<T | undefined> | T | undefined): Promise<T> {
+  for (;;) {
+    const answer = await Promise.resolve()
+      .then(ready)
+      .catch(() => undefined);
+    if (answer !== undefined) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}

@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import { builtProgram, freePort, startProcess, temporaryFolder, until } from './process.real.ts';
+
+export interface RealVault {
+  address: string;
+  caBundle: string;
+  /** As root. Resolves with the answer's `data`, or rejects with its status. */
+  call: (method: string, path: string, body?: object) => Promise<Record<string, unknown>>;
+  stop: () => Promise<void>;
+}
+
+const rootToken = 'root';
+
+/** `vault server -dev -dev-tls`: the real server, over TLS with a CA that it makes itself. */
+export async function startVault(): Promise<RealVault> {
+  const folder = temporaryFolder('vault');
+  const port = await freePort();
+  const flags = [
+    '-dev',
+    '-dev-tls',
+    `-dev-tls-cert-dir=${folder}`,
+    `-dev-listen-address=127.0.0.1:${port}`,
+    `-dev-root-token-id=${rootToken}`,
+  ];
+  const environment = { SKIP_SETCAP: '1', VAULT_DISABLE_MLOCK: 'true' };
+  const server = await startProcess({ name: builtProgram('vault'), arguments: ['server', ...flags], folder, environment });
+  const caBundle = await until(() => readFileSync(join(folder, 'vault-ca.pem'), 'utf8'));
+  const address = `https://127.0.0.1:${port}`;
+  const call = caller(address, caBundle);
+  await until(() => call('GET', 'sys/health'));
+  return { address, caBundle, call, stop: server.stop };
+}
+
+function caller(address: string, ca: string): RealVault['call'] {
+  return (method, path, body) =>
+    new Promise((resolve, reject) => {
+      const headers = { 'x-vault-token': rootToken };
+      const outgoing = request(`${address}/v1/${path}`, { method, ca, headers, agent: false }, (response) => {
+        let text = '';
+        response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+        response.on('end', () => {
+          const status = response.statusCode ?? 0;
+          if (status >= 300) reject(new Error(`HTTP ${status} ${method} ${path} ${text}`));
+          else resolve(text === '' ? {} : ((JSON.parse(text) as { data?: Record<string, unknown> }).data ?? {}));
+        });
+      });
+      outgoing.once('error', reject).end(body === undefined ? undefined : JSON.stringify(body));
+    });
+}
+
+/**
+ * Lets a service account's tokens log in as in production, without a cluster that reviews them: the JWT method takes the same
+ * request at the same path as the Kubernetes method, and checks the signature by key.
+ */
+export async function trustTokens(
+  vault: RealVault,
+  publicKey: string,
+  role: { name: string; subject: string; policy: string },
+): Promise<void> {
+  await vault.call('POST', 'sys/auth/kubernetes', { type: 'jwt' });
+  await vault.call('POST', 'auth/kubernetes/config', { jwt_validation_pubkeys: [publicKey] });
+  await vault.call('PUT', 'sys/policies/acl/operator', { policy: role.policy });
+  await vault.call('POST', `auth/kubernetes/role/${role.name}`, {
+    role_type: 'jwt',
+    user_claim: 'sub',
+    bound_subject: role.subject,
+    bound_audiences: ['vault'],
+    token_policies: ['operator'],
+    token_type: 'batch',
+    token_ttl: '10m',
+  });
+}

@@ -28,6 +28,8 @@ export interface PollContext {
   identity: string;
   now: () => number;
   random: () => number;
+  /** For one question with all its tries; 5 s unless given. */
+  milliseconds?: number;
 }
 
 interface Kind {

@@ -27,7 +27,7 @@ export class LoginError extends Error {
 export function isTransient(error: unknown): boolean {
   if (error instanceof LoginError) return isTransient(error.answer);
   if (error instanceof HttpAnswer) return error.status === 412 || error.status === 429 || (error.status >= 500 && error.status !== 503);
-  return error instanceof Error && !(error instanceof Failure) && 'code' in error && !isCertificateProblem(error);
+  return typeof error === 'object' && error !== null && 'code' in error && !isCertificateProblem(error);
 }
 
 /** Node's and OpenSSL's codes of a certificate that does not verify: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
@@ -119,6 +119,6 @@ function name({ context, vault }: Where): string {
 /** ECONNREFUSED and the like; an abort here is our own deadline. */
 function codeOf(error: unknown): string {
   const code = errorCode(error);
-  if (code === 'ABORT_ERR' || code === 'AbortError' || code === 'TimeoutError') return 'no answer within 5 s';
+  if (code === 'ABORT_ERR' || code === 'AbortError' || code === 'TimeoutError') return 'no answer in time';
   return /^[A-Za-z0-9_]{1,64}$/u.test(code) ? code : 'Unknown';
 }

@@ -8,6 +8,7 @@ export interface RealVault {
   caBundle: string;
   /** As root. Resolves with the answer's `data`, or rejects with its status. */
   call: (method: string, path: string, body?: object) => Promise<Record<string, unknown>>;
+  raw: (method: string, path: string, parts: Parts) => Promise<Raw>;
   stop: () => Promise<void>;
 }
 
@@ -28,23 +29,34 @@ export async function startVault(): Promise<RealVault> {
   const server = await startProcess({ name: builtProgram('vault'), arguments: ['server', ...flags], folder, environment });
   const caBundle = await until(() => readFileSync(join(folder, 'vault-ca.pem'), 'utf8'));
   const address = `https://127.0.0.1:${port}`;
-  const call = caller(address, caBundle);
+  const ask = raw(address, caBundle);
+  const call: RealVault['call'] = async (method, path, body = {}) => {
+    const answer = await ask(method, path, { token: rootToken, body });
+    if (answer.status >= 300) throw new Error(`HTTP ${answer.status} ${method} ${path} ${JSON.stringify(answer.body)}`);
+    return (answer.body.data ?? {}) as Record<string, unknown>;
+  };
   await until(() => call('GET', 'sys/health'));
-  return { address, caBundle, call, stop: server.stop };
+  return { address, caBundle, raw: ask, call, stop: server.stop };
 }
 
-function caller(address: string, ca: string): RealVault['call'] {
-  return (method, path, body) =>
+interface Parts {
+  token?: string;
+  body?: object;
+}
+
+interface Raw {
+  status: number;
+  body: Record<string, unknown>;
+}
+
+function raw(address: string, ca: string): RealVault['raw'] {
+  return (method, path, { token, body }) =>
     new Promise((resolve, reject) => {
-      const headers = { 'x-vault-token': rootToken };
+      const headers = token === undefined ? {} : { 'x-vault-token': token };
       const outgoing = request(`${address}/v1/${path}`, { method, ca, headers, agent: false }, (response) => {
         let text = '';
         response.on('data', (chunk: Buffer) => (text += chunk.toString()));
-        response.on('end', () => {
-          const status = response.statusCode ?? 0;
-          if (status >= 300) reject(new Error(`HTTP ${status} ${method} ${path} ${text}`));
-          else resolve(text === '' ? {} : ((JSON.parse(text) as { data?: Record<string, unknown> }).data ?? {}));
-        });
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text === '' ? {} : (JSON.parse(text) as Raw['body']) }));
       });
       outgoing.once('error', reject).end(body === undefined ? undefined : JSON.stringify(body));
     });

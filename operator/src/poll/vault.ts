@@ -22,7 +22,7 @@ export function vaultMetadata(context: PollContext): MetadataSource {
   const transport = httpsTransport(vault.caBundle);
   const session = vaultSession(context, vault, transport);
   const limited = <T>(task: (signal: AbortSignal) => Promise<T>): Promise<T> =>
-    attempts(task, { tries: 3, milliseconds: 5000, random: context.random, isTransient });
+    attempts(task, { tries: 3, milliseconds: context.milliseconds ?? 5000, random: context.random, isTransient });
   return {
     versions: async (source) => {
       const path = metadataPath(vault, source);

@@ -15,11 +15,14 @@ export interface FakeServer {
 
 export type Answer = (request: IncomingMessage, response: ServerResponse, body: string) => void | Promise<void>;
 
-export async function fakeServer(name: string, answer: Answer): Promise<FakeServer> {
-  // Not by issue.ts: its worker takes a second a test. One after the other: a CommonJS import would run before the polyfill it needs.
-  await import('./reflect.ts');
-  const { issue } = await import('./certificate.ts');
-  const { ca, leaf } = await issue({ hosts: [name], now: Date.now() });
+/** By name: making one takes a moment, and a test file starts many servers. */
+const issued = new Map<string, ReturnType<typeof issueNow>>();
+
+/** `stranger`: under an authority that no other server has. */
+export async function fakeServer(name: string, answer: Answer, stranger = false): Promise<FakeServer> {
+  const delivery = stranger ? issueNow(name) : (issued.get(name) ?? issueNow(name));
+  if (!stranger) issued.set(name, delivery);
+  const { ca, leaf } = await delivery;
   const sockets = new Set<Socket>();
   let connections = 0;
   const server = https.createServer({ key: leaf.key, cert: leaf.certificate }, (request, response) => {
@@ -46,6 +49,13 @@ export async function fakeServer(name: string, answer: Answer): Promise<FakeServ
       });
     },
   };
+}
+
+async function issueNow(name: string) {
+  // Not by issue.ts: its worker takes a second. One after the other: a CommonJS import would run before the polyfill that it needs.
+  await import('./reflect.ts');
+  const { issue } = await import('./certificate.ts');
+  return issue({ hosts: [name], now: Date.now() });
 }
 
 async function serve(request: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {

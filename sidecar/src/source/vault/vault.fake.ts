@@ -26,7 +26,7 @@ export interface Version {
   state?: 'deleted' | 'destroyed';
 }
 
-export async function fakeVault(): Promise<FakeVault> {
+export async function fakeVault(stranger = false): Promise<FakeVault> {
   const vault: Omit<FakeVault, 'server' | 'address'> = {
     secrets: new Map([['mcp/github', [{ data: { token: 'sk-1' } }]]]),
     tokens: new Set(),
@@ -35,14 +35,18 @@ export async function fakeVault(): Promise<FakeVault> {
     reads: [],
     fault: () => false,
   };
-  const server = await fakeServer(vaultName, (request, response, body) => {
-    const url = new URL(request.url ?? '/', 'https://vault.test');
-    if (request.method === 'POST') vault.logins.push(JSON.parse(body) as { role: string; jwt: string });
-    else vault.reads.push({ path: url.pathname + url.search, token: String(request.headers['x-vault-token']) });
-    if (vault.fault(request, response)) return;
-    if (request.method === 'POST') login(vault, url, response);
-    else read(vault, url, request, response);
-  });
+  const server = await fakeServer(
+    vaultName,
+    (request, response, body) => {
+      const url = new URL(request.url ?? '/', 'https://vault.test');
+      if (request.method === 'POST') vault.logins.push(JSON.parse(body) as { role: string; jwt: string });
+      else vault.reads.push({ path: url.pathname + url.search, token: String(request.headers['x-vault-token']) });
+      if (vault.fault(request, response)) return;
+      if (request.method === 'POST') login(vault, url, response);
+      else read(vault, url, request, response);
+    },
+    stranger,
+  );
   return Object.assign(vault, { server, address: `https://${vaultName}:${server.port}` });
 }
 

@@ -136,7 +136,7 @@ describe('the identity', () => {
   });
 
   test('a vault of another authority is not spoken to', async () => {
-    const other = await fakeVault();
+    const other = await fakeVault(true);
     source.close();
     source = open({ caBundle: other.server.ca });
     expect((await failureOf(read())).reason).toBe('SourceUnreachable');

@@ -93,7 +93,11 @@ describe('one line a use', () => {
 });
 
 /** A stdout whose reader can be held. */
-function pipe(): { text: string; release: () => void; write: (bytes: Buffer, done: (error: Error | null, written: number) => void) => void } {
+function pipe(): {
+  text: string;
+  release: () => void;
+  write: (bytes: Buffer, done: (error: Error | null, written: number) => void) => void;
+} {
   let held: (() => void)[] | undefined = [];
   const stdout = {
     text: '',

@@ -1,8 +1,9 @@
 // What the front-door tests stand on: a real sidecar on 127.0.0.1, real https upstreams on 127.0.0.2 (the same port, another
 // address), and a credential whose source is a few fields. Nothing is mocked but the source.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import type { IncomingHttpHeaders, IncomingMessage, RequestOptions, Server, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http';
 import https from 'node:https';
+import type { RequestOptions } from 'node:https';
 import type { AddressInfo, LookupFunction } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import type { CredentialSpec } from '@rekey/crds/credential.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { Reason } from '@rekey/lib/reason.ts';
 import { SecretValue } from '@rekey/lib/secret-value.ts';
+import type { KeyPair } from './certificate.ts';
 import type { Config } from './config.ts';
 import type { Grant, LiveCredential } from './credential.ts';
 import { issue } from './issue.ts';
@@ -92,6 +94,8 @@ export interface FakePod {
   written: string;
   upstream: Server;
   folder: string;
+  /** The CA of the upstream. */
+  authority: KeyPair;
   /** Like a client in the pod: trusts the pod's CA, dials loopback. */
   request(options: RequestOptions): ReturnType<typeof https.request>;
   stop(): Promise<void>;
@@ -144,6 +148,7 @@ export async function startPod(options: Partial<SidecarOptions> = {}): Promise<F
     written: '',
     upstream,
     folder,
+    authority: pki.ca,
     request: (request) =>
       https.request({ host: '127.0.0.1', port, servername: host, setHost: false, agent, ...request, headers: withHost(request, port) }),
     stop: async () => {
@@ -157,10 +162,7 @@ export async function startPod(options: Partial<SidecarOptions> = {}): Promise<F
   return pod;
 }
 
-function withHost(
-  { headers, servername = host }: RequestOptions & { servername?: string },
-  port: number,
-): readonly string[] | IncomingHttpHeaders {
+function withHost({ headers, servername = host }: RequestOptions, port: number): readonly string[] | IncomingHttpHeaders {
   if (Array.isArray(headers)) return headers as string[];
   return { host: `${servername}:${port}`, ...(headers as IncomingHttpHeaders | undefined) };
 }
@@ -212,6 +214,6 @@ export function answerTo(request: ReturnType<typeof https.request>): Promise<Inc
   });
 }
 
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
 }

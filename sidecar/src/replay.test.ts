@@ -41,17 +41,20 @@ function signs(refused: Refusal[]): void {
 
 const versions = (): string[] => seen.map(({ version }) => version);
 
-test.each(['content-length', 'transfer-encoding'])('a refused POST is sent once more with the new value, body and method included: %s', async (framing) => {
-  const body = randomBytes(200_000);
-  const headers = { ...bearer, [framing]: framing === 'content-length' ? body.length : 'chunked' };
-  const answer = await call(pod, { method: 'POST', headers }, body);
-  expect([answer.status, answer.body.equals(body)]).toEqual([200, true]);
-  expect(seen.map(({ version, method, body }) => [version, method, body.length])).toEqual([
-    ['7', 'POST', 200_000],
-    ['8', 'POST', 200_000],
-  ]);
-  expect(credential.reports).toEqual([['8', true]]);
-});
+test.each(['content-length', 'transfer-encoding'])(
+  'a refused POST is sent once more with the new value, body and method included: %s',
+  async (framing) => {
+    const body = randomBytes(200_000);
+    const headers = { ...bearer, [framing]: framing === 'content-length' ? body.length : 'chunked' };
+    const answer = await call(pod, { method: 'POST', headers }, body);
+    expect([answer.status, answer.body.equals(body)]).toEqual([200, true]);
+    expect(seen.map(({ version, method, body }) => [version, method, body.length])).toEqual([
+      ['7', 'POST', 200_000],
+      ['8', 'POST', 200_000],
+    ]);
+    expect(credential.reports).toEqual([['8', true]]);
+  },
+);
 
 test('a query parameter is written anew too', async () => {
   const { current } = credential;
@@ -146,7 +149,8 @@ const codings: Record<string, (text: string) => Buffer> = {
 test.each(Object.keys(codings))('a refusal that the body says, status 200: %s', async (coding) => {
   signs([{ status: 422 }, { status: 200, jsonField: 'error.code', equals: 'invalid_auth' }]);
   const body = codings[coding]?.(said) ?? Buffer.alloc(0);
-  refuse = (response) => void response.writeHead(200, { 'content-type': 'application/json; charset=utf-8', 'content-encoding': coding }).end(body);
+  refuse = (response) =>
+    void response.writeHead(200, { 'content-type': 'application/json; charset=utf-8', 'content-encoding': coding }).end(body);
   expect((await call(pod, { method: 'POST', headers: bearer }, 'body')).body.toString()).toBe('body');
   expect(versions()).toEqual(['7', '8']);
 

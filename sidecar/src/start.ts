@@ -9,6 +9,7 @@ import type { LiveCredentials } from './credentials.ts';
 import { startCredentials } from './credentials.ts';
 import { openDoor } from './door.ts';
 import { exposition } from './exposition.ts';
+import type { Health } from './health.ts';
 import { openHealth } from './health.ts';
 import { Metrics } from './metrics.ts';
 import { createLookup } from './resolve.ts';
@@ -42,9 +43,18 @@ export interface Sidecar {
 
 /** Starts everything, in this order: trust bundle, door, then `/healthz` says 200. Waits neither for a source nor for the API server. */
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
-  const { config, log, lookup = createLookup(), credentials: start = startCredentials } = options;
   const metrics = new Metrics();
   const health = await openHealth({ port: options.healthPort ?? sidecarHealthPort, metrics: exposition(metrics) });
+  try {
+    return await startBehind(health, metrics, options);
+  } catch (error) {
+    await health.stop();
+    throw error;
+  }
+}
+
+async function startBehind(health: Health, metrics: Metrics, options: SidecarOptions): Promise<Sidecar> {
+  const { config, log, lookup = createLookup(), credentials: start = startCredentials } = options;
   const audit = new Audit({
     who: config,
     onLost: (lines) => {

@@ -41,7 +41,10 @@ test('the CA is for these hosts alone, the leaf for a week, from an hour ago', a
   expect(leaf.verify(ca.publicKey)).toBe(true);
   expect(leaf.subjectAltName).toBe('DNS:api.github.test, DNS:api.notion.test');
   expect([leaf.validFromDate.getTime(), leaf.validToDate.getTime()]).toEqual([began - 3_600_000, began + 7 * day]);
-  expect([ca.publicKey.asymmetricKeyDetails?.namedCurve, leaf.publicKey.asymmetricKeyDetails?.namedCurve]).toEqual(['prime256v1', 'prime256v1']);
+  expect([ca.publicKey.asymmetricKeyDetails?.namedCurve, leaf.publicKey.asymmetricKeyDetails?.namedCurve]).toEqual([
+    'prime256v1',
+    'prime256v1',
+  ]);
 });
 
 test('a leaf of the CA for another host is not trusted: the CA is name-constrained', async () => {
@@ -79,7 +82,9 @@ test('the bundle holds the public roots, the additional certificates and the CA 
 test('the keys are readable to the sidecar alone, the bundle to all, and nothing half-written stays', async () => {
   await start();
   const mode = (path: string): number => statSync(path).mode & 0o777;
-  expect([mode(join(caFolder, 'ca.key')), mode(join(caFolder, 'leaf.key')), mode(join(trustFolder, 'bundle.pem'))]).toEqual([0o600, 0o600, 0o644]);
+  expect([mode(join(caFolder, 'ca.key')), mode(join(caFolder, 'leaf.key')), mode(join(trustFolder, 'bundle.pem'))]).toEqual([
+    0o600, 0o600, 0o644,
+  ]);
   expect(readdirSync(trustFolder)).toEqual(['bundle.pem']);
   expect(readdirSync(caFolder).filter((name) => !name.startsWith('trust-'))).toEqual(['ca.crt', 'ca.key', 'leaf.crt', 'leaf.key']);
 });

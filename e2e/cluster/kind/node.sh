@@ -5,4 +5,4 @@
 cluster=rekey node=rekey-control-plane
 running() { [ "$(docker inspect -f '{{.State.Running}}' "$node" 2> /dev/null)" = true ]; }
 on_node() { docker exec "$node" "$@"; }
-api_ready() { kubectl get --raw /readyz; }
+api_ready() { kubectl get --raw /readyz --request-timeout=5s; }

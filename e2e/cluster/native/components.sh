@@ -52,8 +52,11 @@ alive() { pid_of "$1" > /dev/null; }
 
 # Enters the network namespace alone: `ip netns exec` mounts a new /sys, in which the kubelet finds no cgroups.
 start() {
-	alive "$1" && return
-	local command log
+	local command log pid
+	if pid=$(pid_of "$1"); then
+		kill -CONT "$pid" # it may be paused
+		return
+	fi
 	command_of "$1"
 	log=$(log_of "$1")
 	mkdir -p "${log%/*}"
@@ -73,7 +76,7 @@ stop() {
 	done
 }
 
-api_ready() { kubectl get --raw /readyz; }
+api_ready() { kubectl get --raw /readyz --request-timeout=5s; }
 node_ready() { [ "$(kubectl get node node1 -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
 dns_ready() { [ "$(kubectl -n kube-system get deployment coredns -o 'jsonpath={.status.readyReplicas}')" = 1 ]; }
 dns_answers() { timeout 1 bash -c '< /dev/tcp/10.96.0.10/53'; } # so kube-proxy knows of services too

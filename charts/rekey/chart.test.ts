@@ -85,9 +85,9 @@ describe('rights', () => {
       'ClusterRole rekey-operator: list,watch,create,patch rbac.authorization.k8s.io/rolebindings [rekey-sidecar]',
       'ClusterRole rekey-operator: list,watch,create,patch rekey.dev/mcpcredentialbindings',
       'ClusterRole rekey-operator: patch rekey.dev/mcpcredentials/status,mcpcredentialstores/status',
-      'ClusterRole rekey-sidecar: get,list,watch rekey.dev/mcpcredentials',
+      'ClusterRole rekey-sidecar: list,watch rekey.dev/mcpcredentials',
       'ClusterRole rekey-sidecar: patch rekey.dev/mcpcredentialbindings/status',
-      'ClusterRole rekey-store-reader: get,list,watch rekey.dev/mcpcredentialstores',
+      'ClusterRole rekey-store-reader: list,watch rekey.dev/mcpcredentialstores',
       'Role rekey-operator: create core/serviceaccounts/token [rekey-operator]',
     ]);
   });

@@ -60,8 +60,8 @@ test('with the operator away an opted-in pod is refused by the policy, and any o
 
 test('the CA bundle of the webhook, emptied by hand, is mended within a minute', async () => {
   const bundle = async (): Promise<string | undefined> =>
-    (await get<{ webhooks: { clientConfig: { caBundle?: string } }[] }>('mutatingwebhookconfiguration', 'rekey')).webhooks[0]?.clientConfig
-      .caBundle;
+    (await get<{ webhooks: { clientConfig: { caBundle?: string } }[] }>('mutatingwebhookconfiguration', 'rekey-operator')).webhooks[0]
+      ?.clientConfig.caBundle;
   const before = await bundle();
   expect(before).toBeTruthy();
   await kubectl(

@@ -31,25 +31,33 @@ export class LeakSearch {
 /** Every object of every kind, as YAML, events among them. */
 export async function searchObjects(search: LeakSearch): Promise<void> {
   const kinds = (await kubectl('api-resources', '--verbs=list', '-o', 'name')).split('\n').filter((kind) => kind !== '');
-  for (const kind of kinds) {
+  await fourAtATime(kinds, async (kind) => {
     const text = await kubectl('get', kind, '-A', '-o', 'yaml', '--ignore-not-found', '--show-managed-fields');
     search.look(`objects ${kind}`, Buffer.from(text));
-  }
+  });
 }
 
 /** The logs of every container of every pod, of earlier runs of it too; the sidecars' hold the audit. */
 export async function searchLogs(search: LeakSearch, all: readonly Pod[]): Promise<void> {
-  for (const { metadata, ...pod } of all) {
-    for (const { name, restartCount } of containers({ metadata, ...pod })) {
-      const where = [`-n`, metadata.namespace, metadata.name, '-c', name];
-      search.look(`log ${metadata.namespace}/${metadata.name} ${name}`, Buffer.from(await kubectl('logs', ...where)));
-      if (restartCount > 0)
-        search.look(
-          `log before ${metadata.namespace}/${metadata.name} ${name}`,
-          Buffer.from(await kubectl('logs', '-p', ...where).catch(() => '')),
-        );
-    }
-  }
+  const logs = all.flatMap((pod) => containers(pod).map(({ name, restartCount }) => ({ pod, name, restartCount })));
+  await fourAtATime(logs, async ({ pod: { metadata }, name, restartCount }) => {
+    const where = ['-n', metadata.namespace, metadata.name, '-c', name];
+    search.look(`log ${metadata.namespace}/${metadata.name} ${name}`, Buffer.from(await kubectl('logs', ...where)));
+    if (restartCount === 0) return;
+    // Of an earlier run the kubelet may have removed the log; then there is nothing to find in it.
+    search.look(
+      `log before ${metadata.namespace}/${metadata.name} ${name}`,
+      Buffer.from(await kubectl('logs', '-p', ...where).catch(() => '')),
+    );
+  });
+}
+
+async function fourAtATime<T>(items: readonly T[], task: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items];
+  const worker = async (): Promise<void> => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await task(item);
+  };
+  await Promise.all([worker(), worker(), worker(), worker()]);
 }
 
 /** What the sidecars and the operator tell Prometheus. */
@@ -84,26 +92,38 @@ export async function searchProcesses(search: LeakSearch, all: readonly Pod[], w
 async function searchProcess(search: LeakSearch, pid: string, name: string): Promise<void> {
   for (const file of ['environ', 'cmdline'])
     search.look(`${file} of ${name}`, await readFile(`/proc/${pid}/${file}`).catch(() => Buffer.alloc(0)));
-  const maps = await readFile(`/proc/${pid}/maps`, 'utf8').catch(() => '');
+  const maps = await readFile(`/proc/${pid}/smaps`, 'utf8').catch(() => '');
   const memory = await open(`/proc/${pid}/mem`, 'r').catch(() => undefined);
   if (memory === undefined) return; // the process has ended since
   try {
-    for (const line of maps.split('\n')) await searchRange(search, memory, line, name);
+    for (const range of writable(maps)) await searchRange(search, memory, range, name);
   } finally {
     await memory.close();
   }
 }
 
+interface Range {
+  from: number;
+  to: number;
+}
+
+/** The writable ranges of which anything is in memory (proc(5), smaps); what was reserved and never touched holds nothing. */
+export function writable(smaps: string): Range[] {
+  const mappings = smaps.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/mu);
+  return mappings.flatMap((mapping) => {
+    const range = /^([0-9a-f]+)-([0-9a-f]+) rw/u.exec(mapping);
+    const resident = /^(?:Rss|Swap): +[1-9]/mu.test(mapping);
+    return range !== null && resident ? [{ from: Number(`0x${range[1]}`), to: Number(`0x${range[2]}`) }] : [];
+  });
+}
+
 const chunkSize = 16 * 1024 * 1024;
 const overlap = 4096;
+const buffer = Buffer.allocUnsafe(chunkSize);
 
-async function searchRange(search: LeakSearch, memory: Awaited<ReturnType<typeof open>>, line: string, name: string): Promise<void> {
-  const range = /^([0-9a-f]+)-([0-9a-f]+) rw/u.exec(line);
-  if (range === null || line.endsWith('[vvar]')) return;
-  const end = Number(`0x${range[2]}`);
-  const buffer = Buffer.allocUnsafe(chunkSize);
-  for (let at = Number(`0x${range[1]}`); at < end; at += chunkSize - overlap) {
-    const { bytesRead } = await memory.read(buffer, 0, Math.min(chunkSize, end - at), at).catch(() => ({ bytesRead: 0 }));
+async function searchRange(search: LeakSearch, memory: Awaited<ReturnType<typeof open>>, { from, to }: Range, name: string): Promise<void> {
+  for (let at = from; at < to; at += chunkSize - overlap) {
+    const { bytesRead } = await memory.read(buffer, 0, Math.min(chunkSize, to - at), at).catch(() => ({ bytesRead: 0 }));
     if (search.look(`memory of ${name}`, buffer.subarray(0, bytesRead)) || bytesRead === 0) return;
   }
 }

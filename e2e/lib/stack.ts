@@ -19,13 +19,16 @@ export interface Stack {
   keys: Keys;
 }
 
+/** Whose pods may read values: the fleet's and the tests' own. */
+const namespaces = ['tools', 'e2e-bad', 'e2e-faults', 'e2e-admission'];
+
 type Images = Record<ImageName, string>;
 
 /** The cluster with Vault, Rekey by its chart, and the upstreams. Safe to call again: what is there and right stays. */
 export async function bringUp(): Promise<Stack> {
   await run('e2e/cluster/up', [], { show: true });
   const images = await ensureImages(['operator', 'sidecar', 'servers', 'internet', 'client']);
-  await step('Vault', () => run('e2e/cluster/vault/up', [], { show: true }));
+  await step('Vault', () => run('e2e/cluster/vault/up', [], { show: true, env: { REKEY_E2E_NAMESPACES: namespaces.join(',') } }));
   const vault = await Vault.connect();
   const publicCa = await step('the upstreams', () => upstreams(images));
   await step('Rekey, by its chart', () => chart(images, vault.ca, publicCa));

@@ -111,7 +111,10 @@ class Running implements LiveCredentials {
       if (outcome !== 'ok') this.#context.log('debug', 'a read of the source failed', { credential: name, reason: outcome });
     };
     const onUse = (): void => this.#binding.set(this.#lives.map((live) => live.use()));
-    return new Live({ name, stores: this.#stores, clock: this.#clock, random: this.#random, onRead, onUse }, resource);
+    return new Live(
+      { name, stores: this.#stores, clock: this.#clock, random: this.#random, log: this.#context.log, onRead, onUse },
+      resource,
+    );
   }
 
   #setCredential(live: Live, object: Credential | undefined): void {

@@ -1,5 +1,7 @@
 import type { Use } from '@rekey/crds/binding.ts';
 import type { CredentialSpec } from '@rekey/crds/credential.ts';
+import { errorCode } from '@rekey/lib/log.ts';
+import type { Log } from '@rekey/lib/log.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { Reason } from '@rekey/lib/reason.ts';
 import { Acceptance } from './acceptance.ts';
@@ -21,6 +23,7 @@ export interface LiveContext {
   stores: Stores;
   clock: Clock;
   random: () => number;
+  log: Log;
   onRead: (outcome: 'ok' | Reason) => void;
   /** `use` may answer something else now. */
   onUse: () => void;
@@ -130,10 +133,19 @@ export class Live implements LiveCredential {
       this.#context.onRead('ok');
       return reading;
     } catch (error) {
-      const failure = error instanceof Failure ? error : new Failure('SourceResponseInvalid');
+      const failure = error instanceof Failure ? error : this.#unexpected(error);
       if (!signal.aborted) this.#context.onRead(failure.reason);
       throw failure;
     }
+  }
+
+  /** A fault of ours or of a library, not of the vault: told, since nothing else would show it. */
+  #unexpected(error: unknown): Failure {
+    this.#context.log('error', 'a read of the source ended in an error without a reason', {
+      credential: this.name,
+      code: errorCode(error),
+    });
+    return new Failure('SourceResponseInvalid');
   }
 }
 

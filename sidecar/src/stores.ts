@@ -43,7 +43,12 @@ export class Stores {
     if (entry === undefined) throw new Failure('StoreNotFound', `there is no MCPCredentialStore ${name}`);
     const { lookup, token } = this.#context;
     entry.source ??= openSource({ name, store: entry.spec, lookup, token: () => token(name) });
-    return entry.source;
+    try {
+      return await entry.source;
+    } catch (error) {
+      entry.source = undefined;
+      throw error;
+    }
   }
 
   close(): void {

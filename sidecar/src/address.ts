@@ -1,4 +1,4 @@
-import { BlockList, isIPv6 } from 'node:net';
+import { BlockList } from 'node:net';
 
 type Subnet = readonly [address: string, prefix: number];
 
@@ -30,7 +30,7 @@ const translated = (address: string): readonly string[] => [`64:ff9b::${address}
 function listOf(subnets: readonly Subnet[]): BlockList {
   const list = new BlockList();
   for (const [address, prefix] of subnets) {
-    if (isIPv6(address)) {
+    if (address.includes(':')) {
       list.addSubnet(address, prefix, 'ipv6');
       continue;
     }
@@ -48,5 +48,5 @@ export function isForbiddenAddress(address: string, allowLoopback = false): bool
   // Apart, since ::/104 (IPv4-compatible "this host") contains it.
   if (address === '::1') return !allowLoopback;
   // A zone (fe80::1%eth0) is local by nature and no BlockList reads it.
-  return address.includes('%') || (allowLoopback ? lenient : strict).check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+  return address.includes('%') || (allowLoopback ? lenient : strict).check(address, address.includes(':') ? 'ipv6' : 'ipv4');
 }

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
-import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Reason } from '@rekey/lib/reason.ts';
 import { Failure, reasons } from '@rekey/lib/reason.ts';
+import { http } from './node-http.ts';
 
 const allowed = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
@@ -60,7 +60,7 @@ export function sendAnswer(response: ServerResponse, { reason, message }: Failur
 export function endWithAnswer(socket: Duplex, reason: Reason, status: number = statusOf(reason)): void {
   const { headers, body } = answerOf(reason, reasons[reason], status);
   const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`);
+  socket.end(`HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`);
 }
 
 /** What went wrong, as a Failure; anything that is none of ours gets `otherwise`. */

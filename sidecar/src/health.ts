@@ -1,5 +1,5 @@
-import http from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { http } from './node-http.ts';
 
 export interface HealthOptions {
   port: number;
@@ -56,7 +56,7 @@ function say(response: ServerResponse, status: number, text: string, type = 'tex
   response.end(text);
 }
 
-function close(server: http.Server): Promise<void> {
+function close(server: Server): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
     server.closeAllConnections();

@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 import type { Refusal } from '@rekey/crds/credential.ts';
 
 /** A refusal said in the body is looked for in answers up to this size, and in this much once decoded. */
@@ -58,18 +57,20 @@ function saysSo(answer: IncomingMessage, body: Buffer, signs: readonly Refusal[]
 
 function decoded(body: Buffer, coding: string): Buffer {
   const options = { maxOutputLength: mostDecoded };
+  // Loaded by the first answer that has a field to look for: it costs 1 MB.
+  const zlib = process.getBuiltinModule('node:zlib');
   switch (coding.trim().toLowerCase()) {
     case 'identity':
       return body;
     case 'gzip':
     case 'x-gzip':
-      return gunzipSync(body, options);
+      return zlib.gunzipSync(body, options);
     case 'br':
-      return brotliDecompressSync(body, options);
+      return zlib.brotliDecompressSync(body, options);
     case 'deflate':
-      return inflateSync(body, options);
+      return zlib.inflateSync(body, options);
     case 'zstd':
-      return zstdDecompressSync(body, options);
+      return zlib.zstdDecompressSync(body, options);
     default:
       throw new Error('unknown content coding');
   }

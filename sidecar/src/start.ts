@@ -73,11 +73,12 @@ async function startBehind(health: Health, metrics: Metrics, options: SidecarOpt
     ...(options.now === undefined ? {} : { now: options.now }),
   });
   const credentials: LiveCredentials = start({ config, log, lookup, onRead: (name, outcome) => metrics.sourceRead(name, outcome) });
-  const upstream = createUpstream({ lookup, trust: publicTrust(config.extraCA), metrics, ...options.upstream });
+  const upstream = createUpstream({ lookup, trust: () => publicTrust(config.extraCA), metrics, ...options.upstream });
   const table = new Table(() => credentials.list(), metrics);
   const ports = [...new Set(hosts.map(({ port }) => port))];
   const door = await openDoor({ means: { upstream, audit, metrics }, table, hosts: names, context: () => tls.context(), ports, log });
   health.ready();
+  setImmediate(() => upstream.prepare());
   return {
     healthPort: health.port,
     renew: () => tls.renew(),

@@ -2,8 +2,8 @@ import type { ClientRequest, RequestOptions } from 'node:http';
 import https from 'node:https';
 import type { LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { createSecureContext } from 'node:tls';
-import type { TLSSocket } from 'node:tls';
+import tls from 'node:tls';
+import type { SecureContext, TLSSocket } from 'node:tls';
 import { errorCode } from '@rekey/lib/log.ts';
 import type { Reason } from '@rekey/lib/reason.ts';
 import { Failure } from '@rekey/lib/reason.ts';
@@ -12,7 +12,7 @@ import type { Metrics } from './metrics.ts';
 export interface UpstreamOptions {
   lookup: LookupFunction;
   /** PEM certificates that upstreams are verified with. */
-  trust: string[];
+  trust: () => string[];
   metrics: Metrics;
   connectMilliseconds?: number;
   idleMilliseconds?: number;
@@ -30,24 +30,36 @@ export interface Outgoing {
 export interface Upstream {
   /** Sends the head on a kept connection if there is one; `fresh` demands a new one. The caller writes and ends the body. */
   send(outgoing: Outgoing, fresh: boolean): ClientRequest;
+  /** Parses the roots, so that the first call need not. */
+  prepare(): void;
   stop(): void;
 }
 
 type Created = (error: Error | null, stream: Duplex) => void;
 
+interface Dialling {
+  metrics: Metrics;
+  context: () => SecureContext;
+  connectMilliseconds: number;
+}
+
 /** Keeps connections to upstreams. Each is dialled to an address that `lookup` has checked, and verified against the host's name. */
 class Connections extends https.Agent {
   readonly #metrics: Metrics;
+  readonly #context: () => SecureContext;
   readonly #connectMilliseconds: number;
 
-  constructor(options: https.AgentOptions, metrics: Metrics, connectMilliseconds: number) {
+  constructor(options: https.AgentOptions, { metrics, context, connectMilliseconds }: Dialling) {
     super(options);
     this.#metrics = metrics;
+    this.#context = context;
     this.#connectMilliseconds = connectMilliseconds;
   }
 
   override createConnection(options: RequestOptions, created?: Created): Duplex | null | undefined {
-    const socket = super.createConnection(options, created) as TLSSocket;
+    // An option of tls.connect, to which https hands its options on.
+    const verified = Object.assign(options, { secureContext: this.#context() });
+    const socket = super.createConnection(verified, created) as TLSSocket;
     const late = (): void => void socket.destroy(new Failure('UpstreamTimeout'));
     const timer = setTimeout(late, this.#connectMilliseconds);
     this.#metrics.connections += 1;
@@ -67,12 +79,14 @@ export function createUpstream({
   connectMilliseconds = 10_000,
   idleMilliseconds = 45_000,
 }: UpstreamOptions): Upstream {
-  // One context for all connections: making one parses every root certificate.
-  const secureContext = createSecureContext({ ca: trust, minVersion: 'TLSv1.2' });
-  const options = { lookup, secureContext, rejectUnauthorized: true, noDelay: true, ALPNProtocols: ['http/1.1'], maxCachedSessions: 64 };
+  // One context for all connections: making one parses every root certificate, which takes some 20 ms.
+  let made: SecureContext | undefined;
+  const context = (): SecureContext => (made ??= tls.createSecureContext({ ca: trust(), minVersion: 'TLSv1.2' }));
+  const dialling = { metrics, context, connectMilliseconds };
+  const options = { lookup, rejectUnauthorized: true, noDelay: true, ALPNProtocols: ['http/1.1'], maxCachedSessions: 64 };
   const limits = { scheduling: 'lifo' as const, maxSockets: 256, maxFreeSockets: 32, timeout: idleMilliseconds };
-  const kept = new Connections({ ...options, ...limits, keepAlive: true }, metrics, connectMilliseconds);
-  const fresh = new Connections({ ...options, maxSockets: 256, keepAlive: false }, metrics, connectMilliseconds);
+  const kept = new Connections({ ...options, ...limits, keepAlive: true }, dialling);
+  const fresh = new Connections({ ...options, maxSockets: 256, keepAlive: false }, dialling);
   return {
     send: ({ host, port, method, target, fields }, demandsFresh) =>
       https.request({
@@ -88,6 +102,7 @@ export function createUpstream({
         timeout: 0,
         maxHeaderSize: 65_536,
       }),
+    prepare: () => void context(),
     stop: () => {
       kept.destroy();
       fresh.destroy();

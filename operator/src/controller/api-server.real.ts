@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { request } from 'node:https';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
@@ -12,6 +13,8 @@ export interface RealApiServer {
   admin: Kubernetes;
   /** The API server as somebody with this token. */
   as: (token: string) => Kubernetes;
+  /** DELETE at once: no kubelet is there to end a pod. */
+  remove: (path: string) => Promise<void>;
   /** Verifies the tokens of service accounts. */
   publicKey: string;
   stop: () => Promise<void>;
@@ -57,7 +60,19 @@ export async function startApiServer(): Promise<RealApiServer> {
     await server.stop();
     await etcd.stop();
   };
-  return { admin, as, publicKey, stop };
+  const remove = (path: string): Promise<void> => removeAtOnce(`https://127.0.0.1:${port}${path}`, caFile);
+  return { admin, as, remove, publicKey, stop };
+}
+
+function removeAtOnce(url: string, ca: string): Promise<void> {
+  const body = JSON.stringify({ apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 });
+  const headers = { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json', 'content-length': String(body.length) };
+  return new Promise((resolve, reject) => {
+    const outgoing = request(url, { method: 'DELETE', ca, headers, agent: false }, (response) => {
+      response.resume().once('end', resolve);
+    });
+    outgoing.once('error', reject).end(body);
+  });
 }
 
 async function startEtcd(): Promise<{ address: string; stop: () => Promise<void> }> {

@@ -24,7 +24,11 @@ interface Context {
 interface Answer {
   generation: number;
   at: number;
-  pods: MissedPod[] | undefined;
+  pods: Listed[] | undefined;
+}
+
+interface Listed extends Omit<MissedPod, 'optedIn'> {
+  optedInByLabel: boolean;
 }
 
 /** While pods are missed somebody is about to restart them, and asks whether it has worked; so does who has just made a credential. */
@@ -50,7 +54,8 @@ export class Missed {
     const key = keyOf(credential);
     const answer = this.#answers.get(key);
     if (this.#isOld(answer, credential, bound)) void this.#ask(key, credential);
-    return answer?.pods;
+    const inNamespace = this.#context.state.namespaces.get(credential.metadata.namespace)?.metadata.labels?.[injectionLabel] === 'enabled';
+    return answer?.pods?.map(({ name, workload, optedInByLabel }) => ({ name, workload, optedIn: inNamespace || optedInByLabel }));
   }
 
   /** When to look at the credential again, in milliseconds. */
@@ -79,7 +84,7 @@ export class Missed {
     if (!same(before, pods ?? before)) this.#context.onChange(key);
   }
 
-  async #list(credential: Credential): Promise<MissedPod[] | undefined> {
+  async #list(credential: Credential): Promise<Listed[] | undefined> {
     const { kubernetes, log } = this.#context;
     const { namespace, name } = credential.metadata;
     const labelSelector = `${selectorText(credential.spec.podSelector)},${injectedLabel}!=true,${injectLabel}!=false`;
@@ -89,16 +94,14 @@ export class Missed {
         `/api/v1/namespaces/${namespace}/pods?${query.toString()}`,
       );
       const running = (list?.items ?? []).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-      return running.map((pod) => this.#missed(pod, namespace)).sort((a, b) => (a.name < b.name ? -1 : 1));
+      return running.map(listed).sort((a, b) => (a.name < b.name ? -1 : 1));
     } catch (error) {
       log('warn', 'matching pods not listed', { namespace, name, code: errorCode(error) });
       return undefined;
     }
   }
+}
 
-  #missed({ metadata }: WholePod, namespace: string): MissedPod {
-    const inNamespace = this.#context.state.namespaces.get(namespace)?.metadata.labels?.[injectionLabel] === 'enabled';
-    const optedIn = inNamespace || metadata.labels?.[injectLabel] === 'true';
-    return { name: metadata.name, workload: workloadOf(metadata), optedIn };
-  }
+function listed({ metadata }: WholePod): Listed {
+  return { name: metadata.name, workload: workloadOf(metadata), optedInByLabel: metadata.labels?.[injectLabel] === 'true' };
 }

@@ -36,7 +36,7 @@ export class Queue {
   readonly #delayed = new Map<string, { at: number; timer: NodeJS.Timeout; lane: Lane }>();
   readonly #failures = new Map<string, number>();
   readonly #ranAt = new Map<string, number>();
-  #pacedAt = 0;
+  #pacedAt = -Infinity;
   #pacer: NodeJS.Timeout | undefined;
 
   constructor(options: QueueOptions) {
@@ -53,7 +53,7 @@ export class Queue {
 
   #wait(key: string): number {
     const { spacingMilliseconds, now } = this.#options;
-    return Math.max(gatherMilliseconds, (this.#ranAt.get(key) ?? 0) + spacingMilliseconds - now());
+    return Math.max(gatherMilliseconds, (this.#ranAt.get(key) ?? -Infinity) + spacingMilliseconds - now());
   }
 
   #delay(key: string, lane: Lane, milliseconds: number): void {

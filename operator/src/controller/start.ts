@@ -28,12 +28,12 @@ import { startWork } from './work.ts';
 
 /** The part of the operator's configuration that the controller reads. */
 export interface ControllerConfig {
-  /** The operator's own namespace, pod and service account (`rekey-operator` unless given). */
+  /** The operator's own namespace, pod and service account. */
   readonly namespace: string;
   readonly pod: string;
-  readonly serviceAccount?: string | undefined;
-  /** The ClusterRole of the sidecars; `rekey-sidecar` unless given. */
-  readonly sidecarClusterRole?: string | undefined;
+  readonly serviceAccount: string;
+  /** The ClusterRole of the sidecars. */
+  readonly sidecarClusterRole: string;
   /** The spec of MCPCredentialStore `default`, or undefined when somebody else makes the stores. */
   readonly defaultStore?: StoreSpec | undefined;
 }

@@ -22,7 +22,6 @@ import type { Change } from './watches.ts';
 /** Starts queues and polls, brings everything to what it should be, and returns what takes in the changes from then on. */
 export function startWork(context: ControllerContext, state: State, signal: AbortSignal): (change: Change) => void {
   const { kubernetes, config, log, now = Date.now, random = Math.random } = context;
-  const { sidecarClusterRole = 'rekey-sidecar' } = config;
   const metrics = controllerMetrics([context.registry], state);
   const record = eventRecorder({ kubernetes, log, pod: config.pod, now: () => new Date(now()) });
   const act: ActContext = { kubernetes, state, record, metrics, log };
@@ -42,7 +41,7 @@ export function startWork(context: ControllerContext, state: State, signal: Abor
     credentials: queueOf((key) => reconcileCredential(key, credential)),
     stores: queueOf((key) => reconcileStore(key, { ...act, polls, now })),
     pods: queueOf((key) => reconcilePod(key, { kubernetes, state }), 20),
-    namespaces: queueOf((key) => reconcileNamespace(key, { kubernetes, state, sidecarClusterRole })),
+    namespaces: queueOf((key) => reconcileNamespace(key, { kubernetes, state, sidecarClusterRole: config.sidecarClusterRole })),
   };
   signal.addEventListener('abort', () => polls.stop(), { once: true });
   addAll(queues, state);
@@ -55,9 +54,8 @@ function startPolls(
   onPoll: (store: string, outcome: string) => void,
   onChange: (users: string[], store: string) => void,
 ): Polls {
-  const { namespace, serviceAccount = 'rekey-operator' } = config;
-  const identity = `${namespace}/${serviceAccount}`;
-  const token = ownToken(kubernetes, { namespace, serviceAccount });
+  const identity = `${config.namespace}/${config.serviceAccount}`;
+  const token = ownToken(kubernetes, config);
   return new Polls({ open: (store) => openMetadataSource({ store, token, identity, now, random }), onPoll, onChange, now, random });
 }
 

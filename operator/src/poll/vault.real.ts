@@ -52,13 +52,16 @@ interface Raw {
 function raw(address: string, ca: string): RealVault['raw'] {
   return (method, path, { token, body }) =>
     new Promise((resolve, reject) => {
-      const headers = token === undefined ? {} : { 'x-vault-token': token };
+      const text = body === undefined ? '' : JSON.stringify(body);
+      const headers = { 'content-length': String(Buffer.byteLength(text)), ...(token === undefined ? {} : { 'x-vault-token': token }) };
       const outgoing = request(`${address}/v1/${path}`, { method, ca, headers, agent: false }, (response) => {
-        let text = '';
-        response.on('data', (chunk: Buffer) => (text += chunk.toString()));
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text === '' ? {} : (JSON.parse(text) as Raw['body']) }));
+        let answer = '';
+        response.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, body: answer === '' ? {} : (JSON.parse(answer) as Raw['body']) }),
+        );
       });
-      outgoing.once('error', reject).end(body === undefined ? undefined : JSON.stringify(body));
+      outgoing.once('error', reject).end(text);
     });
 }
 

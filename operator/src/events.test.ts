@@ -1,0 +1,69 @@
+import { startFakeApiServer } from './api-server.fake.ts';
+import type { FakeApiServer } from './api-server.fake.ts';
+import { eventRecorder } from './events.ts';
+import type { Recorder } from './events.ts';
+import { kubernetes } from './kubernetes.ts';
+
+const object = { apiVersion: 'rekey.dev/v1alpha1', kind: 'MCPCredential', metadata: { name: 'github', namespace: 'tools', uid: 'u' } };
+const warning = { type: 'Warning', reason: 'SourceDenied', message: 'check the role' } as const;
+
+let server: FakeApiServer;
+let status: number;
+let time: number;
+let logged: string[];
+let record: Recorder;
+
+beforeEach(async () => {
+  status = 201;
+  time = Date.parse('2026-11-22T12:00:00.700Z');
+  logged = [];
+  server = await startFakeApiServer(() => ({ status, body: { reason: 'Forbidden' } }));
+  const log = (_level: string, message: string, fields?: object): void => void logged.push(`${message} ${JSON.stringify(fields)}`);
+  record = eventRecorder({ kubernetes: kubernetes(server.configuration), log, pod: 'op-1', now: () => new Date(time) });
+});
+afterEach(() => server.close());
+
+const reasons = (): string[] => server.received.map(({ body }) => (body as { reason: string }).reason);
+
+test('an Event says what kubectl describe shows', async () => {
+  await record(object, [warning]);
+  expect(server.received).toMatchObject([{ method: 'POST', path: '/api/v1/namespaces/tools/events' }]);
+  expect(server.received[0]?.body).toMatchObject({
+    involvedObject: { apiVersion: 'rekey.dev/v1alpha1', kind: 'MCPCredential', name: 'github', namespace: 'tools', uid: 'u' },
+    type: 'Warning',
+    reason: 'SourceDenied',
+    message: 'check the role',
+    source: { component: 'rekey-operator' },
+    reportingInstance: 'op-1',
+    lastTimestamp: '2026-11-22T12:00:00Z',
+    count: 1,
+  });
+});
+
+test('an Event of a cluster-wide object goes where kubectl looks for it', async () => {
+  await record({ ...object, metadata: { name: 'default', uid: 's' } }, [warning]);
+  expect(server.received[0]?.path).toBe('/api/v1/namespaces/default/events');
+  expect(server.received[0]?.body).not.toHaveProperty('involvedObject.namespace');
+});
+
+test('the same warning about the same object comes once in five minutes', async () => {
+  await record(object, [warning, warning, { ...warning, reason: 'KeyNotFound' }]);
+  time += 299_000;
+  await record(object, [warning]);
+  await record({ ...object, metadata: { ...object.metadata, uid: 'other' } }, [warning]);
+  time += 2000;
+  await record(object, [warning]);
+  expect(reasons()).toEqual(['SourceDenied', 'KeyNotFound', 'SourceDenied', 'SourceDenied']);
+});
+
+test('what is normal comes each time', async () => {
+  const news = { type: 'Normal', reason: 'RotationStarted', message: '' } as const;
+  await record(object, [news, news]);
+  expect(reasons()).toEqual(['RotationStarted', 'RotationStarted']);
+});
+
+test('an Event that cannot be written is logged, and holds nothing', async () => {
+  status = 403;
+  await record(object, [warning]);
+  expect(logged).toEqual(['event not written {"namespace":"tools","name":"github","reason":"SourceDenied","code":"Forbidden"}']);
+});

@@ -62,17 +62,17 @@ test('the CA bundle of the webhook, emptied by hand, is mended within a minute',
   const bundle = async (): Promise<string | undefined> =>
     (await get<{ webhooks: { clientConfig: { caBundle?: string } }[] }>('mutatingwebhookconfiguration', 'rekey-operator')).webhooks[0]
       ?.clientConfig.caBundle;
-  const before = await bundle();
-  expect(before).toBeTruthy();
+  expect(await bundle()).toBeTruthy();
   await kubectl(
     'patch',
     'mutatingwebhookconfiguration',
-    'rekey',
+    'rekey-operator',
     '--type=json',
     '-p',
     '[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"}]',
   );
-  await until('the CA bundle is back', 70, async () => ((await bundle()) === before ? true : undefined));
+  await until('the CA bundle is back', 60, async () => ((await bundle()) === undefined ? undefined : true));
+  expect(await refusal(await probePod(space, 'probe4', { labels: { app: 'probe' } }))).toBe('');
 }, 120_000);
 
 async function dryRun(pod: object): Promise<PodObject> {

@@ -2,6 +2,7 @@ import { badInputs } from '@rekey/crds/rules.table.ts';
 import { condition, credential } from './lib/fleet.ts';
 import { apply, kubectl, list, refusal } from './lib/kube.ts';
 import { until } from './lib/run.ts';
+import { canary, newSecret } from './lib/secret.ts';
 import { caller, githubCredential, probePod, sandbox } from './lib/sandbox.ts';
 import { connect } from './lib/stack.ts';
 import type { Stack } from './lib/stack.ts';
@@ -150,21 +151,18 @@ afterAll(async () => {
 });
 
 test('Vault away when a pod starts: the server starts, its calls get 503 SourceUnreachable with Retry-After, and work when Vault is back', async () => {
-  const token = 'a-token-for-the-late-vault';
-  await stack.internet.issue('github', 'late', token);
+  const token = newSecret();
+  await stack.internet.issue('github', `${canary}/late`, token);
   await stack.vault.write(`mcp/${space}-late`, { token });
   await apply([githubCredential(space, 'late')]);
   await until('the webhook knows the credential', 30, async () =>
     (await refusal(await probePod(space, 'late'))) === '' ? true : undefined,
   );
-  await kubectl('-n', 'vault', 'patch', 'service', 'vault', '--type=merge', '-p', '{"spec":{"selector":{"app":"nothing"}}}');
-  try {
+  await stack.vault.away(async () => {
     await apply([await probePod(space, 'late')]);
     const call = await caller(space, 'late');
-    expect(await call()).toMatchObject({ status: 503, reason: 'SourceUnreachable', retryAfter: expect.stringMatching(/^\d+$/u) });
-  } finally {
-    await kubectl('-n', 'vault', 'patch', 'service', 'vault', '--type=merge', '-p', '{"spec":{"selector":{"app":"vault"}}}');
-  }
+    expect(await call()).toMatchObject({ status: 503, reason: 'SourceUnreachable', retryAfter: expect.stringMatching(/^\d+$/u) as string });
+  });
   const call = await caller(space, 'late');
   await until('calls work', 30, async () => ((await call()).status === 200 ? true : undefined));
 }, 240_000);

@@ -21,7 +21,10 @@ function colour(line: string): string {
   return '#d0d4da';
 }
 
-const text = lines.map((line, index) => `<text x="${margin}" y="${margin + 36 + index * letter.height}" fill="${colour(line)}" xml:space="preserve">${escape(line)}</text>`);
+const text = lines.map(
+  (line, index) =>
+    `<text x="${margin}" y="${margin + 36 + index * letter.height}" fill="${colour(line)}" xml:space="preserve">${escape(line)}</text>`,
+);
 writeFileSync(
   to,
   `<svg xmlns="http://www.w3.org/2000/svg" width="${size.width}" height="${size.height}" viewBox="0 0 ${size.width} ${size.height}" font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" font-size="14">

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pods } from './kube.ts';
-import { home } from './run.ts';
+import { kubectl, pods } from './kube.ts';
+import { home, until } from './run.ts';
 import { ask } from './web.ts';
 
-/** The cluster's Vault, as an administrator who knows the root token: spoken to at its pod, so that it works while the API server is away. */
+/** The cluster's Vault, as an administrator who knows the root token: spoken to at its Service's address, so that it works while the API server is away. */
 export class Vault {
   readonly #address: string;
   readonly #ca: string;
@@ -17,13 +17,12 @@ export class Vault {
   }
 
   static async connect(): Promise<Vault> {
-    const [pod] = await pods('vault', '-l', 'app=vault');
-    if (pod?.status.podIP === undefined) throw new Error('there is no running Vault: e2e/cluster/vault/up makes one');
-    const [ca, token] = await Promise.all([
-      readFile(join(home, 'run/vault/ca.pem'), 'utf8'),
-      readFile(join(home, 'run/vault/root-token'), 'utf8'),
-    ]);
-    return new Vault(`https://${pod.status.podIP}:8200`, ca, token.trim());
+    const [address, ca, token] = await Promise.all(
+      ['address', 'ca.pem', 'root-token'].map((name) => readFile(join(home, 'run/vault', name), 'utf8')),
+    );
+    if (address === undefined || ca === undefined || token === undefined)
+      throw new Error('there is no Vault: e2e/cluster/vault/up makes one');
+    return new Vault(address.trim(), ca, token.trim());
   }
 
   get ca(): string {
@@ -64,5 +63,20 @@ export class Vault {
 
   async writePolicy(name: string, policy: string): Promise<void> {
     await this.#must('PUT', `sys/policies/acl/${name}`, { policy });
+  }
+
+  /** Takes Vault away for everybody, while `during` runs: its pod ends, and comes back unsealed with all that it held. */
+  async away<T>(during: () => Promise<T>): Promise<T> {
+    const scale = (replicas: number): Promise<string> => kubectl('-n', 'vault', 'scale', 'deployment/vault', `--replicas=${replicas}`);
+    await scale(0);
+    try {
+      await until('Vault has ended', 60, async () => ((await pods('vault')).length === 0 ? true : undefined));
+      return await during();
+    } finally {
+      await scale(1);
+      await until('Vault is back', 90, async () =>
+        (await this.request('GET', 'sys/health').catch(() => undefined))?.status === 200 ? true : undefined,
+      );
+    }
   }
 }

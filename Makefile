@@ -33,8 +33,8 @@ demo: ## a real cluster, a real Vault and eleven real MCP servers under traffic:
 test: ## every check and test; the last line sums them up
 	@rm -f build/jest-*.json
 	failed=0
-	.ci/while-the-cluster-starts $(MAKE) -k check integration || failed=1
-	$(MAKE) e2e || failed=1
+	.ci/while-the-cluster-starts $(MAKE) -k check || failed=1
+	$(MAKE) -k integration e2e || failed=1
 	node .ci/summary.ts unit integration e2e || failed=1
 	exit $$failed
 
@@ -73,7 +73,7 @@ unit: node_modules/.stamp $(cache)/bin/helm ## unit tests: beside the code, no n
 	$(call jest,unit)
 
 .PHONY: integration
-integration: node_modules/.stamp ## integration tests: real servers as processes on loopback
+integration: node_modules/.stamp $(cache)/bin/vault ## integration tests: real servers as processes on loopback
 	@$(say) 'integration tests'
 	$(call jest,integration)
 
@@ -114,6 +114,6 @@ node_modules/.stamp: package-lock.json package.json $(wildcard */package.json)
 	npm install --no-save --no-audit --no-fund --loglevel=error
 	touch $@
 
-$(cache)/bin/helm:
-	@$(say) 'helm'
-	e2e/cluster/build helm
+$(cache)/bin/helm $(cache)/bin/vault:
+	@$(say) '$(@F)'
+	e2e/cluster/build $(@F)

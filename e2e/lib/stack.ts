@@ -78,6 +78,7 @@ async function chart(images: Images, vaultCa: string, publicCa: string): Promise
     vault: { address: 'https://vault.vault.svc:8200', caBundle: vaultCa, role: 'mcp' },
     trust: { extraCA: publicCa },
   };
+  await run('e2e/cluster/build', ['helm'], { show: true });
   const helm = join(home, 'bin/helm');
   const args = [
     'upgrade',

@@ -87,8 +87,12 @@ test('when the source is away the refusal passes as it was', async () => {
   expect(credential.reports).toEqual([['7', false]]);
 });
 
-test('a call is replayed once at most', async () => {
+test('a call is replayed once at most, even when the source changes again meanwhile', async () => {
   valid = '9';
+  refuse = (response) => {
+    credential.newest = seen.length === 1 ? '8' : '9';
+    response.writeHead(401).end('refused');
+  };
   const answer = await call(pod, { headers: bearer });
   expect([answer.status, answer.body.toString()]).toEqual([401, 'refused']);
   expect(versions()).toEqual(['7', '8']);
@@ -111,7 +115,7 @@ test('a body too large to keep: the refusal passes, and the source is asked for 
   expect((await call(pod, { method: 'POST', headers: bearer }, body)).status).toBe(200);
 });
 
-test('a refusal that comes before the whole body: the rest follows into the replay', async () => {
+test('a refusal that comes before the whole body: the rest, however much, follows into the replay', async () => {
   const refusedEarly = Promise.withResolvers<void>();
   pod.handler = (request, response) => {
     if (seen.length === 0) {
@@ -122,13 +126,29 @@ test('a refusal that comes before the whole body: the rest follows into the repl
     }
     void buffer(request).then((body) => upstream(request, response, body));
   };
+  const release = holdSource();
+  const [first, rest] = [randomBytes(1000), randomBytes(600_000)];
   const request = pod.request({ method: 'POST', headers: { ...bearer, 'transfer-encoding': 'chunked' } });
-  request.write('first ');
+  request.write(first);
   await refusedEarly.promise;
-  request.end('last');
+  request.end(rest);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  release();
   const answer = await answerTo(request);
-  expect([answer.statusCode, (await buffer(answer)).toString()]).toEqual([200, 'first last']);
+  expect([answer.statusCode, Buffer.concat([first, rest]).equals(await buffer(answer))]).toEqual([200, true]);
 });
+
+/** The source does not answer until the returned function is called. */
+function holdSource(): () => void {
+  const ask = credential.grantAfterRefusal.bind(credential);
+  const held = Promise.withResolvers<void>();
+  credential.grantAfterRefusal = async (version) => {
+    await held.promise;
+    credential.grantAfterRefusal = ask;
+    return ask(version);
+  };
+  return held.resolve;
+}
 
 test('100 calls in the moment of a rotation: each is accepted, and the source is read once', async () => {
   const answers = await Promise.all(Array.from({ length: 100 }, () => call(pod, { method: 'POST', headers: bearer }, 'body')));
@@ -220,18 +240,13 @@ test('a client that goes away while the source is asked ends the call', async ()
     response.writeHead(401).end();
     setTimeout(() => request.destroy(), 1);
   };
-  const asked = credential.grantAfterRefusal.bind(credential);
-  const held = Promise.withResolvers<void>();
-  credential.grantAfterRefusal = async (version) => {
-    await held.promise;
-    return asked(version);
-  };
+  const release = holdSource();
   const line = (): unknown => pod.audit.find(({ path }) => path === '/gone');
   request.end();
   await until(() => line() !== undefined);
-  held.resolve();
+  release();
+  await until(() => credential.held === '8');
   await call(pod, { headers: { authorization: 'Bearer mine' } });
-  credential.grantAfterRefusal = asked;
   expect(line()).toMatchObject({ status: 0, version: '7', injected: true, replayed: false });
   expect(versions()).toEqual(['7', 'none']);
 });

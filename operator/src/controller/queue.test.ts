@@ -64,13 +64,15 @@ test('what is urgent overtakes what is paced', async () => {
 });
 
 test('a paced key that becomes urgent runs once', async () => {
-  const { queue, ran, end } = start();
+  const { queue, ran, end } = start({ concurrency: 1, gapMilliseconds: 0 });
+  queue.add('busy');
   queue.add('a', 'paced');
+  await new Promise((resolve) => setTimeout(resolve, 80));
   queue.add('a');
-  await end('a');
-  queue.add('b', 'paced');
+  for (const key of ['busy', 'a']) await end(key);
+  queue.add('b');
   await end('b');
-  expect(ran).toEqual(['a', 'b']);
+  expect(ran).toEqual(['busy', 'a', 'b']);
 });
 
 test('paced runs of one key keep their distance, and hold no other key', async () => {

@@ -210,6 +210,27 @@ test(
 );
 
 test(
+  'what somebody takes away from under the operator comes back',
+  async () => {
+    const paths = [
+      `${apiPath}/mcpcredentialstores/default`,
+      '/apis/rbac.authorization.k8s.io/v1/namespaces/tools/rolebindings/rekey-sidecar',
+    ];
+    for (const path of paths) {
+      const before = await until(() => world.admin.read(path));
+      await world.remove(path);
+      await until(async () => {
+        const after = await world.admin.read(path);
+        return after !== undefined && after.metadata.uid !== before.metadata.uid ? after : undefined;
+      });
+    }
+    await settled('after', ['after-0']);
+    expect((await tools.binding('after-0'))?.status?.credentials).toHaveLength(1);
+  },
+  patience,
+);
+
+test(
   'nothing is written while nothing happens, nor after a restart of the operator',
   async () => {
     await settled('idle', ['idle-0']);

@@ -1,4 +1,5 @@
 import { apiPath, apiVersion } from '@rekey/crds/names.ts';
+import type { Store } from '@rekey/crds/store.ts';
 import { errorCode } from '@rekey/lib/log.ts';
 import { decideStore } from '../decide/store.ts';
 import { eventRecorder } from '../events.ts';
@@ -45,8 +46,18 @@ export function startWork(context: ControllerContext, state: State, signal: Abor
   };
   signal.addEventListener('abort', () => polls.stop(), { once: true });
   addAll(queues, state);
-  if (config.defaultStore !== undefined) queueOf(() => applyDefaultStore(context)).add('default');
-  return (change) => route(change, { queues, state, ask: (key) => polls.now(key) });
+  const defaultStore = queueOf(() => applyDefaultStore(context));
+  defaultStore.add('default');
+  return (change) => {
+    if (isDefaultStore(change)) defaultStore.add('default', 'paced');
+    route(change, { queues, state, ask: (key) => polls.now(key) });
+  };
+}
+
+/** The default store was edited or deleted: the operator's configuration says what it is. */
+function isDefaultStore({ kind, key, before, after }: Change): boolean {
+  const generationOf = (store: Change['after']): unknown => (store as Store | undefined)?.metadata.generation;
+  return kind === 'stores' && key === 'default' && before !== undefined && generationOf(before) !== generationOf(after);
 }
 
 function startPolls(
@@ -85,6 +96,7 @@ async function reconcileStore(name: string, context: StoreContext): Promise<unde
 
 /** A chart cannot hold a kind and an object of it in one installation, so the operator makes the store that its values describe. */
 async function applyDefaultStore({ kubernetes, config }: ControllerContext): Promise<undefined> {
+  if (config.defaultStore === undefined) return;
   const store = { apiVersion, kind: 'MCPCredentialStore', metadata: { name: 'default' }, spec: config.defaultStore };
   await kubernetes.apply(`${apiPath}/mcpcredentialstores/default`, store);
 }

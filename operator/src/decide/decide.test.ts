@@ -123,7 +123,7 @@ const cases: Record<string, [Parameters<typeof input>[0], Expected]> = {
         pod('a', { version: '7', acceptedVersion: '7' }),
         pod('b', { version: '7', reason: 'CredentialRefused', message: 'api.github.com answers 401\u001B[31m\nto version 7' }),
         pod('c', { version: '7', reason: 'CredentialRefused' }),
-        pod('d', { reason: 'KeyNotFound' }),
+        pod('d', { reason: 'Alone' }),
       ],
     },
     {
@@ -149,7 +149,7 @@ const cases: Record<string, [Parameters<typeof input>[0], Expected]> = {
     { conditions: { Ready: 'False SecretNotFound', SourceReachable: 'True MetadataRead' }, status: { version: '7' } },
   ],
   'the kill switch is above all': [
-    { spec: { suspend: true }, reading: failure('SecretNotFound'), store: 'NotFound' },
+    { spec: { suspend: true }, reading: failure('SecretNotFound') },
     { conditions: { Ready: 'False Suspended' }, message: /set it to false to resume/ },
   ],
   'a store that is not there': [

@@ -91,6 +91,10 @@ interface Fault {
   requests: number;
 }
 
+function withPadding(answer: Answer): Answer {
+  return { status: 200, body: { ...(answer as { body: object }).body, padding: 'x'.repeat(2_000_000) } };
+}
+
 const faults: Record<string, Fault> = {
   'a refused read names the role and the path': {
     read: { status: 403 },
@@ -118,7 +122,7 @@ const faults: Record<string, Fault> = {
     requests: 2,
   },
   'an answer without an end': {
-    read: { status: 200, body: 'x'.repeat(2_000_000) },
+    read: withPadding(metadata(1, { 1: {} })),
     reason: 'SourceResponseInvalid',
     says: 'KV version 2',
     requests: 2,
@@ -136,6 +140,11 @@ test.each(Object.entries(faults))('%s', async (_sentence, { read, reason, says, 
 
 test('a fault that passes is not told of', async () => {
   await vaultThat([{ status: 502 }, 'hang up', metadata(3, { 3: {} })]);
+  expect(await opened.versions(source)).toMatchObject({ current: '3' });
+});
+
+test('nor is one of the login', async () => {
+  await vaultThat([metadata(3, { 3: {} })], (times) => (times < 3 ? { status: 502 } : login()));
   expect(await opened.versions(source)).toMatchObject({ current: '3' });
 });
 

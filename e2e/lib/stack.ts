@@ -107,18 +107,19 @@ function withImage<T extends object>(objects: readonly T[], name: ImageName, ima
   return JSON.parse(JSON.stringify(objects).replaceAll(/"image":"rekey\.test\/[a-z-]+:dev"/gu, `"image":"${images[name]}"`)) as T[];
 }
 
-/** The eleven servers with their keys and credentials, and the clients that call them; the sidecars are put in by the webhook. */
-export async function startFleet({ keys, internet }: Stack): Promise<Driver> {
+/** The eleven servers with their keys and credentials, from nothing, and the clients that call them; the sidecars are put in by the webhook. */
+export async function startFleet({ keys, internet, vault }: Stack): Promise<Driver> {
   const images = await ensureImages(['servers', 'client']);
   await namespace('tools');
   await namespace('demo');
+  await kubectl('-n', 'demo', 'delete', 'pods', '--all', '--wait', '--grace-period=1');
+  await kubectl('-n', 'tools', 'delete', 'deployments,mcpcredentials', '--all', '--wait', '--cascade=foreground');
   await internet.reset(true);
+  for (const server of fleet) await vault.remove(server.vault.path);
   for (const server of fleet) await keys.rotate(server, { revoke: false });
   await apply(fleet.map(credentialObject));
-  await kubectl('-n', 'tools', 'delete', 'deployments', '--all', '--wait', '--cascade=foreground');
   await apply(fleet.flatMap((server) => withImage(serverObjects(server), 'servers', images)));
   await step('eleven MCP servers', () => ready('tools', fleet.length, 300));
-  await kubectl('-n', 'demo', 'delete', 'pods', '--all', '--wait', '--grace-period=1');
   await apply(withImage(clientObjects(), 'client', images));
   await ready('demo', 1, 120);
   return Driver.connect();

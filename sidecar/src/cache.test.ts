@@ -109,6 +109,25 @@ describe('the TTL', () => {
     expect(source.reads).toBe(2);
   });
 
+  test('a value that a call has waited for counts as used', async () => {
+    const { cache, clock, source } = setUp();
+    cache.open(undefined);
+    await get(cache);
+    await clock.pass(50_000);
+    expect(source.reads).toBe(2);
+  });
+
+  test('while a value is refreshed past its end, calls wait for the new one', async () => {
+    const { cache, clock, source } = await setUpRead();
+    await get(cache);
+    source.newest = '8';
+    source.hold();
+    await clock.pass(61_000);
+    const call = get(cache);
+    source.release();
+    expect(await call).toBe('8 miss value-8');
+  });
+
   test('a new value reaches the calls within the TTL without any push', async () => {
     const { cache, clock, source } = await setUpRead();
     await get(cache);
@@ -143,6 +162,40 @@ describe('an outage', () => {
     await clock.pass(2000);
     expect(await reasonOf(() => cache.grant())).toBe(reason);
     expect(cache.problem?.reason).toBe(reason);
+  });
+
+  test('the value ends after maxStale though a read hangs', async () => {
+    const { cache, clock, source } = await setUpRead();
+    await get(cache);
+    source.newest = 'SourceSealed';
+    await clock.pass(300_000);
+    source.hold();
+    await clock.pass(61_000);
+    const call = reasonOf(() => cache.grant());
+    source.release();
+    expect(await call).toBe('SourceSealed');
+  });
+
+  test('a value that nobody has used ends with its TTL, outage or not', async () => {
+    const { cache, clock, source } = await setUpRead();
+    source.newest = 'SourceUnreachable';
+    cache.announce('8');
+    await clock.pass(60_000);
+    expect(cache.problem?.reason).toBe('SourceUnreachable');
+    expect(await reasonOf(() => cache.grant())).toBe('SourceUnreachable');
+  });
+
+  test('that is over is forgotten', async () => {
+    const { cache, clock, source } = await setUpRead();
+    await get(cache);
+    source.newest = 'SourceUnreachable';
+    await clock.pass(70_000);
+    source.newest = '8';
+    await clock.pass(6000);
+    expect(cache.version).toBe('8');
+    await clock.pass(60_000);
+    expect(cache.problem).toBeUndefined();
+    expect(await get(cache)).toBe('8 miss value-8');
   });
 
   test('with maxStale 0 the value ends with its TTL', async () => {

@@ -132,12 +132,8 @@ export class Cache {
     return stale;
   }
 
-  /** One read of the newest, shared. One that is under way may have been answered before the refusal: it ends first. */
+  /** One read of the newest, shared. What a read brings that was under way already does not count: it may be from before the refusal. */
   async #forced(): Promise<void> {
-    if (this.#flight?.newest === false) {
-      await this.#flight.outcome;
-      return;
-    }
     this.#throwIfBackingOff();
     const outcome = await this.#fly(true).outcome;
     if (outcome instanceof Failure) throw outcome;

@@ -1,4 +1,5 @@
 import { open, readdir, readFile } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { containers, kubectl, list } from './kube.ts';
 import type { Pod } from './kube.ts';
 import { forms } from './secret.ts';
@@ -92,13 +93,15 @@ export async function searchProcesses(search: LeakSearch, all: readonly Pod[], w
 async function searchProcess(search: LeakSearch, pid: string, name: string): Promise<void> {
   for (const file of ['environ', 'cmdline'])
     search.look(`${file} of ${name}`, await readFile(`/proc/${pid}/${file}`).catch(() => Buffer.alloc(0)));
-  const maps = await readFile(`/proc/${pid}/smaps`, 'utf8').catch(() => '');
-  const memory = await open(`/proc/${pid}/mem`, 'r').catch(() => undefined);
-  if (memory === undefined) return; // the process has ended since
+  const maps = await readFile(`/proc/${pid}/maps`, 'utf8').catch(() => '');
+  const [memory, pagemap] = await Promise.all(['mem', 'pagemap'].map((file) => open(`/proc/${pid}/${file}`, 'r').catch(() => undefined)));
   try {
-    for (const range of writable(maps)) await searchRange(search, memory, range, name);
+    if (memory === undefined || pagemap === undefined) return; // the process has ended since
+    const touched = (await Promise.all(writable(maps).map((range) => touchedParts(pagemap, range)))).flat();
+    for (const range of touched) await searchRange(search, memory, range, name);
   } finally {
-    await memory.close();
+    await memory?.close();
+    await pagemap?.close();
   }
 }
 
@@ -107,22 +110,31 @@ interface Range {
   to: number;
 }
 
-/** The writable ranges of which anything is in memory (proc(5), smaps); what was reserved and never touched holds nothing. */
-export function writable(smaps: string): Range[] {
-  const mappings = smaps.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/mu);
-  return mappings.flatMap((mapping) => {
-    const range = /^([0-9a-f]+)-([0-9a-f]+) rw/u.exec(mapping);
-    const resident = /^(?:Rss|Swap): +[1-9]/mu.test(mapping);
-    return range !== null && resident ? [{ from: Number(`0x${range[1]}`), to: Number(`0x${range[2]}`) }] : [];
-  });
+function writable(maps: string): Range[] {
+  return [...maps.matchAll(/^([0-9a-f]+)-([0-9a-f]+) rw/gmu)].map(([, from, to]) => ({ from: Number(`0x${from}`), to: Number(`0x${to}`) }));
+}
+
+const page = 4096;
+
+/** The parts of a range that are in memory or swapped out: what was reserved and never touched holds nothing (proc(5), pagemap: bits 63 and 62). */
+async function touchedParts(pagemap: FileHandle, { from, to }: Range): Promise<Range[]> {
+  const entries = Buffer.alloc(((to - from) / page) * 8);
+  await pagemap.read(entries, 0, entries.length, (from / page) * 8);
+  const parts: Range[] = [];
+  for (let at = from; at < to; at += page) {
+    if (((entries[((at - from) / page) * 8 + 7] ?? 0) & 0xc0) === 0) continue;
+    const last = parts.at(-1);
+    if (last?.to === at) last.to = at + page;
+    else parts.push({ from: at, to: at + page });
+  }
+  return parts;
 }
 
 const chunkSize = 16 * 1024 * 1024;
-const overlap = 4096;
 const buffer = Buffer.allocUnsafe(chunkSize);
 
-async function searchRange(search: LeakSearch, memory: Awaited<ReturnType<typeof open>>, { from, to }: Range, name: string): Promise<void> {
-  for (let at = from; at < to; at += chunkSize - overlap) {
+async function searchRange(search: LeakSearch, memory: FileHandle, { from, to }: Range, name: string): Promise<void> {
+  for (let at = from; at < to; at += chunkSize - page) {
     const { bytesRead } = await memory.read(buffer, 0, Math.min(chunkSize, to - at), at).catch(() => ({ bytesRead: 0 }));
     if (search.look(`memory of ${name}`, buffer.subarray(0, bytesRead)) || bytesRead === 0) return;
   }

@@ -94,7 +94,7 @@ test(
     await world.admin.patch('/api/v1/namespaces/tools', { metadata: { labels: { 'rekey.dev/injection': 'enabled' } } });
     const restart = await tools.says('steps', 'RestartRequired', 'True RestartRequired');
     expect(restart.message).toBe(
-      '1 pod match and were created without the credential (steps-0). Run: kubectl -n tools rollout restart deployment/steps',
+      '1 pod matches and was created without the credential (steps-0). Run: kubectl -n tools rollout restart deployment/steps',
     );
     expect(await tools.events('steps')).toContainEqual(
       expect.stringContaining('Warning SecretNotFound: there is no secret at kv/mcp/steps'),

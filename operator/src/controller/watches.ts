@@ -86,8 +86,14 @@ export class Watches {
     const before = table.get(key);
     if (after === undefined) table.delete(key);
     else if (!table.set(after)) return;
+    // What we wrote ourselves is in the state already.
+    if (after !== undefined && before?.metadata.uid === after.metadata.uid && versionOf(before) === versionOf(after)) return;
     this.onChange({ kind, key, before, after });
   }
+}
+
+function versionOf(object: KubernetesObject | undefined): string | undefined {
+  return object?.metadata.resourceVersion;
 }
 
 function metadataOnly({ metadata }: KubernetesObject): KubernetesObject {

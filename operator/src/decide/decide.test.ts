@@ -167,7 +167,7 @@ const cases: Record<string, [Parameters<typeof input>[0], Expected]> = {
   ],
   'pods that were created before a host have to be restarted': [
     { spec: { hosts: ['api.github.com', 'uploads.github.com'] } },
-    { conditions: { RestartRequired: 'True RestartRequired' }, message: /1 pod were created before host uploads.github.com \(a\)/ },
+    { conditions: { RestartRequired: 'True RestartRequired' }, message: /1 pod was created before host uploads.github.com \(a\)/ },
   ],
   'when the pods could not be listed the old answer stands': [
     { missed: undefined, status: { ...atSeven, conditions: [condition('RestartRequired', 'True', 'RestartRequired')] } },

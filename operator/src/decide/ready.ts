@@ -39,7 +39,7 @@ function unknown(facts: Facts, version: string): { reason: string; message: stri
   if (facts.version === undefined) return { reason: 'Pending', message: `waiting for the first answer about ${facts.place}` };
   if (facts.rollup.bound === 0) return { reason: 'NoPods', message: `version ${version} exists at ${facts.place}; ${withoutPods(facts)}` };
   const pods = count(facts.rollup.bound, 'pod');
-  return { reason: 'NoCallsYet', message: `${pods} carry the credential, and no call with version ${version} has been answered yet` };
+  return { reason: 'NoCallsYet', message: `the credential is in ${pods}, and no call with version ${version} has been answered yet` };
 }
 
 /** What no pod and no source can mend. */

@@ -21,9 +21,9 @@ export function restartRequired(facts: Facts): Draft | undefined {
   const missed = (facts.missed ?? []).filter(({ optedIn }) => optedIn);
   const lacking = facts.pods.filter((pod) => lacks(pod, facts).length > 0);
   const parts = [
-    missed.length > 0 ? `${count(missed.length, 'pod')} match and were created without the credential (${names(missed)})` : '',
+    missed.length > 0 ? `${verbs(missed, 'matches and was', 'match and were')} created without the credential (${names(missed)})` : '',
     lacking.length > 0
-      ? `${count(lacking.length, 'pod')} were created before host ${lacks(lacking[0], facts).join(', ')} (${names(lacking)})`
+      ? `${verbs(lacking, 'was', 'were')} created before host ${lacks(lacking[0], facts).join(', ')} (${names(lacking)})`
       : '',
   ].filter((part) => part !== '');
   if (parts.length > 0) {
@@ -36,6 +36,10 @@ export function restartRequired(facts: Facts): Draft | undefined {
 
 function lacks(pod: BoundPod | undefined, { credential }: Facts): string[] {
   return credential.spec.hosts.filter((host) => pod !== undefined && !pod.hosts.includes(host));
+}
+
+function verbs(pods: readonly object[], one: string, many: string): string {
+  return `${count(pods.length, 'pod')} ${pods.length === 1 ? one : many}`;
 }
 
 function names(pods: readonly { name: string }[]): string {
@@ -56,7 +60,7 @@ export function withoutPods(facts: Facts): string {
   const { namespace } = credential.metadata;
   if (closed.length > 0) {
     const opt = `kubectl label namespace ${namespace} ${injectionLabel}=enabled`;
-    return `${count(closed.length, 'pod')} match (${names(closed)}), and the namespace is not opted in. Run: ${opt} && ${restartCommand(facts, closed)}`;
+    return `${verbs(closed, 'matches', 'match')} (${names(closed)}), and the namespace is not opted in. Run: ${opt} && ${restartCommand(facts, closed)}`;
   }
   if (hasOptedIn(missed ?? [])) return 'the pods that match were created without the credential: restart them, as RestartRequired says';
   return `no running pod of namespace ${namespace} matches spec.podSelector ${selectorText(credential.spec.podSelector)}`;

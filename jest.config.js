@@ -9,6 +9,8 @@ const base = {
 // unit: beside the code, no network but loopback. integration: real servers as processes on loopback. e2e: the real cluster.
 export default {
   watchman: false,
+  // Against a hang, not a measure: on a fresh machine the unit tests share two cores with the build of a Kubernetes.
+  testTimeout: 60_000,
   projects: [
     {
       ...base,

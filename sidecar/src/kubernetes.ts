@@ -1,5 +1,6 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import https from 'node:https';
+import { parseJson, readText } from '@rekey/lib/body.ts';
 import type { Get } from '@rekey/lib/watch.ts';
 
 export interface KubernetesContext {
@@ -56,7 +57,10 @@ export function kubernetes(context: KubernetesContext): Kubernetes {
       const within = AbortSignal.any([signal, AbortSignal.timeout(answerMilliseconds)]);
       const query = `?fieldManager=${fieldManager}&force=true`;
       const response = await request(path + query, { method: 'PATCH', headers, signal: within }, body);
-      return { status: response.statusCode ?? 0, body: parse(await bounded(response)) };
+      return {
+        status: response.statusCode ?? 0,
+        body: parseJson(await readText(response, mostBytes, () => new RangeError('the answer is too large'))),
+      };
     },
     close: () => agent.destroy(),
   };
@@ -90,25 +94,6 @@ function send(request: ClientRequest, body?: string): Promise<IncomingMessage> {
     request.on('error', reject);
     request.end(body);
   });
-}
-
-async function bounded(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > mostBytes) throw new RangeError('the answer is too large');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** An IPv6 address comes in brackets from some and without from others; a socket wants none. */

@@ -1,5 +1,6 @@
 import { Agent, request } from 'node:https';
 import type { IncomingMessage } from 'node:http';
+import { readText } from '@rekey/lib/body.ts';
 
 /** An answer of the source that is not a success: only its status, never its text. */
 export class HttpAnswer extends Error {
@@ -54,21 +55,10 @@ async function send(agent: Agent, { method, uri, headers, json, signal }: Transp
     const outgoing = request(url, { agent, method, headers: { ...headers, ...type }, ...(signal === undefined ? {} : { signal }) });
     outgoing.once('response', resolve).once('error', reject).end(body);
   });
-  const text = await read(response);
+  const text = await readText(response as AsyncIterable<Buffer>, largestAnswer, () => new SyntaxError('the answer is too large'));
   const statusCode = response.statusCode ?? 0;
   if (statusCode !== 200 && statusCode !== 204) throw new HttpAnswer(statusCode, retryAfter(response));
   return { statusCode, body: text === '' ? {} : JSON.parse(text), request: { path: url.pathname } };
-}
-
-async function read(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > largestAnswer) throw new SyntaxError('the answer is too large');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** RFC 9110 section 10.2.3, in seconds; a date is taken for none. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import https from 'node:https';
+import { parseJson, readText } from '@rekey/lib/body.ts';
 
 /** What went wrong before there was an answer. `code` is from Node (ECONNRESET) or one of ours. */
 export class TransportFault extends Error {
@@ -49,7 +50,11 @@ async function exchange(agent: https.Agent, timeout: number, { method, uri, head
   };
   try {
     const response = await head(url, options, body);
-    return { statusCode: response.statusCode ?? 0, body: parse(await bounded(response)), request: { path: url.pathname } };
+    return {
+      statusCode: response.statusCode ?? 0,
+      body: parseJson(await readText(response, mostBytes, () => new TransportFault('EMSGSIZE'))),
+      request: { path: url.pathname },
+    };
   } catch (error) {
     if (error instanceof TransportFault) throw error;
     throw new TransportFault(deadline.aborted ? 'ETIMEDOUT' : codeOf(error));
@@ -66,26 +71,6 @@ function head(url: URL, options: https.RequestOptions, body: string | undefined)
     request.on('error', reject);
     request.end(body);
   });
-}
-
-async function bounded(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    // Leaving the loop destroys the response and its connection.
-    if (bytes > mostBytes) throw new TransportFault('EMSGSIZE');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function codeOf(error: unknown): string {

@@ -1,0 +1,23 @@
+/**
+ * Reads a body to its end as text, at most `mostBytes` of it; beyond that it rejects with what `tooLarge` makes, and leaving the loop
+ * destroys the body and its connection, so that an answer without end costs no memory.
+ */
+export async function readText(body: AsyncIterable<Uint8Array>, mostBytes: number, tooLarge: () => Error): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > mostBytes) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** The JSON value, or undefined where the text is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

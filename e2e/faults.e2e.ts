@@ -68,6 +68,25 @@ test('the sidecar is killed: it comes back with the same CA within seconds, the 
   expect(seconds).toBeLessThanOrEqual(3); // the promise of the issue, not a benchmark
 }, 90_000);
 
+test('the old key is revoked a second before the new one is in the vault: calls wait, and none fails', async () => {
+  const answers: Answer[] = [];
+  const over = new AbortController();
+  const calling = (async () => {
+    while (!over.signal.aborted) answers.push(await call());
+  })();
+  await stack.internet.revoke('github', `${canary}/${count}`);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const { key } = await rotate();
+  const uses = await until('the new key in use', 30, async () => {
+    const use = (await stack.internet.stats()).apis['github']?.tokens[key];
+    return use !== undefined && use.accepted > 5 ? use : undefined;
+  });
+  over.abort();
+  await calling;
+  expect(uses.refused).toBe(0);
+  expect(answers.map(({ status }) => status).filter((status) => status !== 200)).toEqual([]);
+}, 60_000);
+
 test('through an outage of the vault the value serves for maxStaleSeconds, then calls fail closed with the reason', async () => {
   const answers: Answer[] = [];
   const over = new AbortController();

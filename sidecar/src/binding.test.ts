@@ -106,7 +106,7 @@ const away = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
 test.each<[string, () => Promise<{ status: number; body: unknown }>]>([
   ['no binding yet', () => Promise.resolve({ status: 404, body: {} })],
   ['not allowed yet', () => Promise.resolve({ status: 403, body: {} })],
-  ['a conflict', () => Promise.resolve({ status: 409, body: {} })],
+  ['a conflict', () => Promise.resolve({ status: 409, body: good.body })],
   ['a server in trouble', () => Promise.resolve({ status: 500, body: undefined })],
   ['no server', () => Promise.reject(away)],
   ['the binding of an older pod of the same name', () => Promise.resolve({ status: 200, body: { spec: { podUID: 'uid-0' } } })],
@@ -126,6 +126,33 @@ test.each<[string, () => Promise<{ status: number; body: unknown }>]>([
   const { length } = writes;
   await clock.pass(60_000);
   expect(writes).toHaveLength(length);
+  expect(clock.pending()).toBe(0);
+});
+
+test('after a write that arrived the pauses start anew', async () => {
+  const { writer, clock, times, world } = setUp();
+  world.answer = () => Promise.resolve({ status: 500, body: {} });
+  writer.set([github]);
+  await clock.pass(20_000);
+  world.answer = () => Promise.resolve(good);
+  await clock.pass(30_000);
+  world.answer = () => Promise.resolve({ status: 500, body: {} });
+  const before = times.length;
+  writer.set([slack]);
+  await clock.pass(2000);
+  expect((times[before + 1] ?? 0) - (times[before] ?? 0)).toBe(1000);
+});
+
+test('stopped in the middle of a write, it does not try again', async () => {
+  const { writer, clock, writes, world } = setUp();
+  const first = Promise.withResolvers<{ status: number; body: unknown }>();
+  world.answer = () => first.promise;
+  writer.set([github]);
+  await clock.pass(1000);
+  writer.stop();
+  first.resolve({ status: 500, body: {} });
+  await clock.pass(60_000);
+  expect(writes).toHaveLength(1);
   expect(clock.pending()).toBe(0);
 });
 

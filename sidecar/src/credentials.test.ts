@@ -255,6 +255,16 @@ describe('the resource', () => {
     await until(() => status().reason === undefined);
   });
 
+  test('a shorter TTL counts at once', async () => {
+    const live = await startWhole();
+    expect(await get(live)).toBe('sk-1 1 hit');
+    secret('2');
+    setCredential({ cacheTTLSeconds: 1 });
+    await until(() => live.spec()?.cacheTTLSeconds === 1);
+    await clock.pass(1000);
+    expect(await get(live)).toMatch(/^sk-2 2/u);
+  });
+
   test('one that cannot be understood is left aside', async () => {
     const live = await startWhole();
     api.set(credentials, { metadata: { name: 'github', namespace: 'tools' }, spec: { hosts: [] } } as never);
@@ -328,6 +338,13 @@ describe('the version', () => {
     await until(() => reads.length === 2);
     expect(await get(live)).toBe('sk-2 2 hit');
     expect(vault.reads.at(-1)?.path).toBe('/v1/kv/data/mcp/github?version=2');
+  });
+
+  test('that is pinned but not taken over yet is not read', async () => {
+    secret('3');
+    const live = await startWhole({ version: '2' }, '3');
+    expect(await get(live)).toBe('sk-3 3 hit');
+    expect(vault.reads.at(-1)?.path).toBe('/v1/kv/data/mcp/github?version=3');
   });
 
   test('a pin that is taken off leads back to the newest', async () => {

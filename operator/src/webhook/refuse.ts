@@ -16,6 +16,7 @@ const checks: readonly Check[] = [
   sharedProcesses,
   containerName,
   volumeName,
+  volumeMounted,
   mountPath,
   hostsFile,
   hostAlias,
@@ -57,18 +58,20 @@ function sharedProcesses(spec: PodSpec): Decision | undefined {
   const field = (['shareProcessNamespace', 'hostPID'] as const).find((name) => spec[name] === true);
   const container = field === undefined ? undefined : allContainers(spec).find((candidate) => couldRead(candidate, spec));
   if (container === undefined) return undefined;
-  const change = `remove ${field}, or give the container a runAsUser other than ${sidecarUid} and neither privileged nor SYS_PTRACE`;
+  const change = `remove ${field}, or give the container a runAsUser other than 0 and ${sidecarUid}, allowPrivilegeEscalation: false, and no added capability that traces or changes users`;
   return because('SharedProcessNamespace', `container ${container.name} could read the memory of the sidecar: ${change}`);
 }
 
+/** Root may become any user, the sidecar's too, by its default SETUID; any other may where a setuid program may raise it (no_new_privs). */
 function couldRead({ securityContext }: Container, spec: PodSpec): boolean {
   const user = securityContext?.runAsUser ?? spec.securityContext?.runAsUser;
-  return user === undefined || user === sidecarUid || mayTrace(securityContext);
+  const known = user !== undefined && user !== 0 && user !== sidecarUid;
+  return !known || securityContext?.allowPrivilegeEscalation !== false || mayTraceOrSwitch(securityContext);
 }
 
-function mayTrace(context: SecurityContext | undefined): boolean {
-  const tracing = ['SYS_PTRACE', 'SYS_ADMIN', 'ALL', 'CAP_SYS_PTRACE', 'CAP_SYS_ADMIN'];
-  return context?.privileged === true || (context?.capabilities?.add ?? []).some((name) => tracing.includes(name));
+function mayTraceOrSwitch(context: SecurityContext): boolean {
+  const dangerous = ['ALL', 'SYS_PTRACE', 'SYS_ADMIN', 'SETUID'];
+  return context.privileged === true || (context.capabilities?.add ?? []).some((name) => dangerous.includes(name.replace(/^CAP_/u, '')));
 }
 
 function containerName(spec: PodSpec): Decision | undefined {
@@ -80,6 +83,16 @@ function volumeName({ volumes = [] }: PodSpec): Decision | undefined {
   const taken = volumes.find(({ name }) => volumeNames.includes(name));
   if (taken === undefined) return undefined;
   return because('NameTaken', `the pod has a volume called ${taken.name}, which belongs to the sidecar: give it another name`);
+}
+
+/** A mount may name a volume that the pod does not have yet: ours would come under it, and with it the sidecar's tokens and key. */
+function volumeMounted(spec: PodSpec): Decision | undefined {
+  for (const { name, volumeMounts = [] } of allContainers(spec)) {
+    const taken = volumeMounts.find((mount) => volumeNames.includes(mount.name));
+    if (taken === undefined) continue;
+    return because('NameTaken', `container ${name} mounts the volume ${taken.name}, which belongs to the sidecar: remove the mount`);
+  }
+  return undefined;
 }
 
 function mountPath(spec: PodSpec): Decision | undefined {

@@ -1,6 +1,5 @@
-import { get, kubectl, pods, refusal } from './lib/kube.ts';
-import { apply } from './lib/kube.ts';
-import { until } from './lib/run.ts';
+import { apply, get, kubeconfig, kubectl, kubectlPath, pods, refusal } from './lib/kube.ts';
+import { run, until } from './lib/run.ts';
 import { githubCredential, probePod, runningPod, sandbox, startProbe } from './lib/sandbox.ts';
 import { connect } from './lib/stack.ts';
 
@@ -58,26 +57,47 @@ test('with the operator away an opted-in pod is refused by the policy, and any o
   );
 }, 240_000);
 
-test('the CA bundle of the webhook, emptied by hand, is mended within a minute', async () => {
-  const bundle = async (): Promise<string | undefined> =>
-    (await get<{ webhooks: { clientConfig: { caBundle?: string } }[] }>('mutatingwebhookconfiguration', 'rekey-operator')).webhooks[0]
-      ?.clientConfig.caBundle;
-  expect(await bundle()).toBeTruthy();
-  await kubectl(
-    'patch',
-    'mutatingwebhookconfiguration',
-    'rekey-operator',
-    '--type=json',
-    '-p',
-    '[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"}]',
-  );
-  await until('the CA bundle is back', 60, async () => ((await bundle()) === undefined ? undefined : true));
+test('the CA bundle of both webhooks, emptied by hand, is mended within a minute', async () => {
+  const bundles = async (): Promise<(string | undefined)[]> =>
+    (await get<{ webhooks: { clientConfig: { caBundle?: string } }[] }>('mutatingwebhookconfiguration', 'rekey-operator')).webhooks.map(
+      ({ clientConfig }) => clientConfig.caBundle,
+    );
+  const good = await bundles();
+  expect(good).toEqual([expect.stringMatching(/^LS0t/u), expect.stringMatching(/^LS0t/u)]);
+  const remove = good.map((_bundle, index) => ({ op: 'remove', path: `/webhooks/${index}/clientConfig/caBundle` }));
+  await kubectl('patch', 'mutatingwebhookconfiguration', 'rekey-operator', '--type=json', '-p', JSON.stringify(remove));
+  await until('the CA bundles are back', 60, async () => ((await bundles()).includes(undefined) ? undefined : true));
   expect(await refusal(await probePod(space, 'probe4', { labels: { app: 'probe' } }))).toBe('');
 }, 120_000);
 
+describe('a namespace that opts in as a whole', () => {
+  const whole = 'e2e-optin';
+  const unlabelled = { 'rekey.dev/inject': undefined } as unknown as Record<string, string>;
+
+  beforeAll(async () => {
+    await sandbox(whole);
+    await apply([githubCredential(whole, 'probe')]);
+    await kubectl('label', 'namespace', whole, 'rekey.dev/injection=enabled');
+  }, 120_000);
+
+  afterAll(() => kubectl('delete', 'namespace', whole, '--wait=false'));
+
+  test('a pod without a label gets the sidecar', async () => {
+    const injected = await until('an injected pod', 30, async () => {
+      const pod = await dryRun(await probePod(whole, 'probe', { labels: unlabelled }));
+      return pod.metadata.labels?.['rekey.dev/injected'] === 'true' ? pod : undefined;
+    });
+    expect(injected.spec.initContainers).toMatchObject([{ name: 'rekey', restartPolicy: 'Always' }]);
+  }, 60_000);
+
+  test('a pod that opts out stays as it is', async () => {
+    const { metadata, spec } = await dryRun(await probePod(whole, 'probe', { labels: { 'rekey.dev/inject': 'false' } }));
+    expect(spec.initContainers).toBeUndefined();
+    expect(metadata.annotations).toBeUndefined();
+  }, 60_000);
+});
+
 async function dryRun(pod: object): Promise<PodObject> {
-  const { run } = await import('./lib/run.ts');
-  const { kubeconfig, kubectlPath } = await import('./lib/kube.ts');
   return JSON.parse(
     await run(kubectlPath, ['create', '--dry-run=server', '-o', 'json', '-f', '-'], {
       env: { KUBECONFIG: kubeconfig },

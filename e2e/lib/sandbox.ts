@@ -17,9 +17,9 @@ require('http').createServer(async (request, response) => {
   try {
     const answer = await fetch(url, { headers, redirect: 'manual' });
     const text = await answer.text();
-    response.end(JSON.stringify({ status: answer.status, reason: answer.headers.get('rekey-error'), retryAfter: answer.headers.get('retry-after'), body: text.slice(0, 2000) }));
+    response.end(JSON.stringify({ status: answer.status, reason: answer.headers.get('rekey-error'), retryAfter: answer.headers.get('retry-after'), location: answer.headers.get('location'), body: text.slice(0, 2000) }));
   } catch (error) {
-    response.end(JSON.stringify({ status: 0, reason: null, retryAfter: null, body: String(error.cause && error.cause.code || error) }));
+    response.end(JSON.stringify({ status: 0, reason: null, retryAfter: null, location: null, body: String(error.cause && error.cause.code || error) }));
   }
 }).listen(8000);
 `;
@@ -28,6 +28,7 @@ export interface Answer {
   status: number;
   reason: string | null;
   retryAfter: string | null;
+  location: string | null;
   body: string;
 }
 

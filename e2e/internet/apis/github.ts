@@ -20,6 +20,12 @@ export const github: Api = {
     get(/^\/repos\/([^/]+)\/([^/]+)\/commits$/u, (_call, [owner, repo]) =>
       ok([1, 2, 3].map((number) => commit(`${owner}/${repo}`, number))),
     ),
+    // The real one names a host of its own; this one another API of the upstreams, which counts who follows.
+    get(/^\/repos\/([^/]+)\/([^/]+)\/zipball$/u, (_call, [owner, repo]) => ({
+      status: 302,
+      body: '',
+      headers: { location: `https://gitlab.com/${owner}/${repo}.zip` },
+    })),
     get(/^\/search\/issues$/u, () =>
       ok({ total_count: 1, incomplete_results: false, items: [{ ...issue('octocat/hello-world', 1347), score: 1 }] }),
     ),

@@ -105,6 +105,11 @@ test('through an outage of the vault the value serves for maxStaleSeconds, then 
   await until('a call succeeds again', 60, async () => ((await call()).status === 200 ? true : undefined));
 }, 180_000);
 
+test('from here on an outage may last: what is dropped is dropped by its reason, not by its age', async () => {
+  await patch('probe', { maxStaleSeconds: 3600 }, space);
+  await until('a call succeeds', 30, async () => ((await call()).status === 200 ? true : undefined));
+}, 60_000);
+
 test.each([
   ['deleted', 'VersionDeleted', 'delete'],
   ['destroyed', 'VersionDestroyed', 'destroy'],

@@ -13,6 +13,11 @@ export type BindingSpec = z.output<typeof bindingSpec>;
 const use = z.object({
   name: objectName.meta({ description: 'The MCPCredential.' }),
   version: z.string().max(64).optional().meta({ description: 'The version that the next call of this pod carries.' }),
+  source: z
+    .string()
+    .max(64)
+    .optional()
+    .meta({ description: 'What the versions are versions of, as status.source of the MCPCredential says it; no part of the value.' }),
   acceptedVersion: z.string().max(64).optional().meta({ description: 'The last version that the upstream answered without refusing it.' }),
   reason: z.string().max(64).optional().meta({ description: 'Why the credential does not work in this pod; empty when it does.' }),
   message: z.string().max(1024).optional(),

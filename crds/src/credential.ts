@@ -175,6 +175,10 @@ export const credentialStatus = z.object({
   observedGeneration: z.int().min(0).optional(),
   version: z.string().max(64).optional().meta({ description: 'The version that the sidecars should use.' }),
   previousVersion: z.string().max(64).optional(),
+  source: z.string().max(64).optional().meta({
+    description:
+      'What version is a version of: a hash of the store and the reference. Another one makes the same version number another value.',
+  }),
   pods: z
     .object({
       bound: z.int().min(0).meta({ description: 'Running pods that carry the credential.' }),

@@ -19,6 +19,12 @@ export class Acceptance {
     return this.#accepted;
   }
 
+  /** Forgets both: the values are of another source now. */
+  reset(): void {
+    this.#accepted = undefined;
+    this.#refused = undefined;
+  }
+
   /** The refusal of the version in use, if it stands. */
   problem(current: string | undefined): Failure | undefined {
     if (this.#refused === undefined || this.#refused.version !== current) return undefined;

@@ -389,6 +389,29 @@ describe('the binding', () => {
     expect(api.patches).toHaveLength(before + 1);
   });
 
+  test('of another source tells that it is, and nothing of what the upstream accepted before', async () => {
+    const live = await startWhole();
+    live.report('1', true);
+    await until(() => status().acceptedVersion === '1', 50);
+    const { source } = status();
+    expect(source).toMatch(/^[0-9a-f]{12}$/u);
+    secret('1', 'mcp/other');
+    setCredential({ source: { vault: { path: 'mcp/other', key: 'token' } } }, '1');
+    await until(() => status().version === '1' && status().source !== source, 50);
+    expect(status().acceptedVersion).toBeUndefined();
+  });
+
+  test('of a credential that was suspended and resumed tells what it told before', async () => {
+    const live = await startWhole();
+    live.report('1', true);
+    await until(() => status().acceptedVersion === '1', 50);
+    setCredential({ suspend: true });
+    await until(() => status().reason === 'Suspended', 50);
+    setCredential();
+    await until(() => status().version === '1' && status().reason === undefined, 50);
+    expect(status().acceptedVersion).toBe('1');
+  });
+
   test('holds no value, token or word of the vault', async () => {
     const live = await startWhole();
     live.report('1', true);

@@ -1,5 +1,6 @@
 import type { Use } from '@rekey/crds/binding.ts';
 import type { CredentialSpec } from '@rekey/crds/credential.ts';
+import { sourceId } from '@rekey/crds/source-id.ts';
 import { errorCode } from '@rekey/lib/log.ts';
 import type { Log } from '@rekey/lib/log.ts';
 import { Failure } from '@rekey/lib/reason.ts';
@@ -38,6 +39,7 @@ export class Live implements LiveCredential {
   #resource: Resource | undefined;
   #access = '';
   #announced = '';
+  #source = '';
 
   constructor(context: LiveContext, resource: Resource) {
     const { clock, random } = context;
@@ -86,7 +88,7 @@ export class Live implements LiveCredential {
     const problem = this.#cache.problem ?? this.#acceptance.problem(version);
     return {
       name: this.name,
-      ...(version === undefined ? {} : { version }),
+      ...(version === undefined ? {} : { version, source: this.#source }),
       ...(accepted === undefined ? {} : { acceptedVersion: accepted }),
       ...(problem === undefined ? {} : { reason: problem.reason, message: problem.message.slice(0, 1024) }),
     };
@@ -110,6 +112,10 @@ export class Live implements LiveCredential {
     this.#cache.setPolicy(policyOf(spec));
     if (this.#access !== key) {
       this.#access = key;
+      const source = sourceOf(spec, this.#context.stores);
+      // What the upstream accepted was read elsewhere, whatever its version is called.
+      if (source !== this.#source) this.#acceptance.reset();
+      this.#source = source;
       this.#cache.open(version);
     } else if (news && version !== undefined) this.#cache.announce(version);
   }
@@ -170,6 +176,11 @@ function accessOf(name: string, resource: Resource | undefined, stores: Stores):
   const store = stores.spec(spec.storeRef.name);
   if (store === undefined) return new Failure('StoreNotFound', `there is no MCPCredentialStore ${spec.storeRef.name}`);
   return JSON.stringify([spec.storeRef.name, placeOf(store), spec.source]);
+}
+
+function sourceOf(spec: CredentialSpec, stores: Stores): string {
+  const store = stores.spec(spec.storeRef.name);
+  return store === undefined ? '' : sourceId(spec, store);
 }
 
 function deleted(name: string): Failure {

@@ -1,9 +1,11 @@
 import type { Use } from '@rekey/crds/binding.ts';
 import type { Credential } from '@rekey/crds/credential.ts';
+import { sourceId } from '@rekey/crds/source-id.ts';
 import type { Store } from '@rekey/crds/store.ts';
 import { keyOf } from '@rekey/lib/watch.ts';
 import type { BoundPod, Input, MissedPod, Reading } from '../decide/input.ts';
 import { placeOf } from '../poll/poll.ts';
+import { audienceOf } from '../webhook/volumes.ts';
 import { hasLabels, selects } from '../webhook/selector.ts';
 import { isAlive } from './pod.ts';
 import type { Pod } from './pod.ts';
@@ -27,6 +29,8 @@ export function gather(credential: Credential, state: State, { reading, missed, 
     siblings: state.credentials.in(namespace).filter((other) => other.metadata.name !== name),
     store: storeState(store, state, namespace),
     place: (store === undefined ? undefined : placeOf(store.spec, credential.spec.source)) ?? credential.spec.source.vault?.path ?? '',
+    source: store === undefined ? undefined : sourceId(credential.spec, store.spec),
+    audience: store === undefined ? undefined : audienceOf(store.spec),
     reading,
     pods: alive.map((pod) => boundPod(pod, name, state)).filter((pod) => pod !== undefined),
     missed: missed === undefined ? undefined : [...missed, ...uninformed.map(missedPod)],
@@ -43,11 +47,11 @@ export function storeState(store: Store | undefined, state: State, namespace: st
 
 /** A pod counts once it runs, or once its sidecar has reported: before that it holds no version that could be old. */
 function boundPod(pod: Pod, credential: string, state: State): BoundPod | undefined {
-  const hosts = pod.credentials[credential];
-  if (hosts === undefined) return undefined;
+  const injected = pod.credentials[credential];
+  if (injected === undefined) return undefined;
   const use = useOf(pod, credential, state);
   if (use === undefined && pod.phase !== 'Running') return undefined;
-  return { name: pod.metadata.name, labels: pod.labels, hosts, workload: pod.workload, use };
+  return { name: pod.metadata.name, labels: pod.labels, injected, workload: pod.workload, use };
 }
 
 /** A binding that still names the pod's predecessor says nothing of the pod. */

@@ -8,7 +8,15 @@ const whole = (change: Partial<WholePod['metadata']> = {}, phase = 'Running'): W
 });
 
 test('of a pod only what is read is kept', () => {
-  const snapshot = JSON.stringify({ credentials: [{ name: 'github', spec: { hosts: ['api.github.com'], env: [] } }], stores: [] });
+  const spec = { hosts: ['api.github.com'], env: [{ name: 'TOKEN' }], storeRef: { name: 'here' } };
+  const elsewhere = { ...spec, storeRef: { name: 'not-yet' } };
+  const here = { name: 'here', spec: { vault: { auth: { kubernetes: { audience: 'mine' } } } } };
+  const credentials = [
+    { name: 'github', spec },
+    { name: 'gitlab', spec: elsewhere },
+  ];
+  const snapshot = JSON.stringify({ credentials, stores: [here] });
+  const injected = { hosts: ['api.github.com'], env: ['TOKEN'], audiences: { here: 'mine', 'not-yet': 'vault' } };
   expect(trimPod(whole({ annotations: { 'rekey.dev/snapshot': snapshot, other: 'x' }, labels: { app: 'a' } }))).toEqual({
     metadata: { name: 'p', namespace: 'tools', uid: 'u', resourceVersion: '5' },
     labels: { app: 'a' },
@@ -17,7 +25,7 @@ test('of a pod only what is read is kept', () => {
     serviceAccount: 'mcp',
     node: 'node1',
     workload: undefined,
-    credentials: { github: ['api.github.com'] },
+    credentials: { github: injected, gitlab: injected },
   });
 });
 

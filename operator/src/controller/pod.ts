@@ -1,6 +1,8 @@
 import { snapshotAnnotation } from '@rekey/crds/names.ts';
 import type { Snapshot } from '@rekey/crds/snapshot.ts';
 import type { KubernetesObject } from '@rekey/lib/watch.ts';
+import type { Injected } from '../decide/input.ts';
+import { audienceOf } from '../webhook/volumes.ts';
 
 /** What the controller reads of a pod (core/v1). */
 export interface WholePod extends KubernetesObject {
@@ -23,8 +25,8 @@ export interface Pod extends KubernetesObject {
   serviceAccount: string;
   node?: string | undefined;
   workload?: string | undefined;
-  /** The hosts of each credential that the pod was injected with, from its snapshot. */
-  credentials: Record<string, string[]>;
+  /** What each credential gave the pod when it was injected, from its snapshot. */
+  credentials: Record<string, Injected>;
 }
 
 export function trimPod({ metadata, spec = {}, status = {} }: WholePod): Pod {
@@ -37,7 +39,7 @@ export function trimPod({ metadata, spec = {}, status = {} }: WholePod): Pod {
     serviceAccount: spec.serviceAccountName ?? 'default',
     node: spec.nodeName,
     workload: workloadOf(metadata),
-    credentials: hostsOf(metadata.annotations?.[snapshotAnnotation]),
+    credentials: injectedOf(metadata.annotations?.[snapshotAnnotation]),
   };
 }
 
@@ -47,10 +49,17 @@ export function isAlive({ phase, deleting }: Pod): boolean {
 }
 
 /** The annotation is writable by whoever may edit the pod: what cannot be read counts as none. */
-function hostsOf(snapshot = ''): Record<string, string[]> {
+function injectedOf(snapshot = ''): Record<string, Injected> {
   try {
-    const { credentials } = JSON.parse(snapshot) as Snapshot;
-    return Object.fromEntries(credentials.map(({ name, spec }) => [name, [...spec.hosts]]));
+    const { credentials, stores } = JSON.parse(snapshot) as Snapshot;
+    const audiences = Object.fromEntries(
+      credentials
+        .map(({ spec }) => spec.storeRef.name)
+        .map((name) => [name, audienceOf(stores.find((store) => store.name === name)?.spec)]),
+    );
+    return Object.fromEntries(
+      credentials.map(({ name, spec }) => [name, { hosts: [...spec.hosts], env: spec.env.map((variable) => variable.name), audiences }]),
+    );
   } catch {
     return {};
   }

@@ -132,7 +132,10 @@ const selector = (app: string): object => ({ podSelector: { matchLabels: { app }
 
 /** A running pod of Deployment APP, as the webhook leaves it when it is injected. */
 async function createPod(admin: Kubernetes, name: string, { app, injected }: { app: string; injected: boolean }): Promise<void> {
-  const snapshot = JSON.stringify({ credentials: [{ name: app, spec: { hosts: goodSpec.hosts } }], stores: [] });
+  const snapshot = JSON.stringify({
+    credentials: [{ name: app, spec: { hosts: goodSpec.hosts, env: goodSpec.env, storeRef: { name: 'default' } } }],
+    stores: [],
+  });
   const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `${app}-abc12`, uid: '1', controller: true };
   await admin.create('/api/v1/namespaces/tools/pods', {
     apiVersion: 'v1',

@@ -57,6 +57,34 @@ const cases: Record<string, [Parameters<typeof input>[0], Expected]> = {
     { reading: sevenAndEight, specChanged: true },
     { status: { version: '8', previousVersion: '7', rotation: { phase: 'RollingOut', trigger: 'SpecChanged', startedAt: iso(0) } } },
   ],
+  'the same number at another source is another version: nobody uses it yet': [
+    { source: 'there', specChanged: true },
+    {
+      conditions: { Propagated: 'False RollingOut', Ready: 'Unknown NoCallsYet' },
+      status: {
+        version: '7',
+        previousVersion: '7',
+        source: 'there',
+        rotation: { phase: 'RollingOut', trigger: 'SpecChanged', startedAt: iso(0) },
+      },
+    },
+  ],
+  'it is complete once every pod has read it there': [
+    {
+      source: 'there',
+      status: { ...movingToEight, version: '7', source: 'there' },
+      pods: [pod('a', { version: '7', acceptedVersion: '7', source: 'there' })],
+    },
+    { conditions: { Propagated: 'True AllPodsCurrent', Ready: 'True CallsSucceed' }, status: { source: 'there' } },
+  ],
+  'until another source has answered, the version is of the old one': [
+    { source: 'there', reading: undefined },
+    { status: { version: '7', source: 'here', rotation: atSeven.rotation } },
+  ],
+  'a status from before sources were told apart takes the source without a rotation': [
+    { status: { ...atSeven, source: undefined } },
+    { conditions: { Propagated: 'True AllPodsCurrent' }, status: { source: 'here', rotation: atSeven.rotation } },
+  ],
   'a pin to an older version is a rotation back': [
     { status: { ...atSeven, version: '8' }, spec: { version: '7' }, reading: sevenAndEight, pods: [] },
     { status: { version: '7', previousVersion: '8', rotation: expect.objectContaining({ trigger: 'VersionPinned', phase: 'Complete' }) } },
@@ -168,6 +196,22 @@ const cases: Record<string, [Parameters<typeof input>[0], Expected]> = {
   'pods that were created before a host have to be restarted': [
     { spec: { hosts: ['api.github.com', 'uploads.github.com'] } },
     { conditions: { RestartRequired: 'True RestartRequired' }, message: /1 pod was created before host uploads.github.com \(a\)/ },
+  ],
+  'pods that were created before a variable have to be restarted': [
+    { spec: { env: [{ name: 'GITHUB_PERSONAL_ACCESS_TOKEN' }, { name: 'GH_TOKEN' }] } },
+    { conditions: { RestartRequired: 'True RestartRequired' }, message: /1 pod was created before variable GH_TOKEN \(a\)/ },
+  ],
+  'pods without a token for another store have to be restarted': [
+    { spec: { storeRef: { name: 'other' } } },
+    { conditions: { RestartRequired: 'True RestartRequired' }, message: /created before the token for store other \(a\)/ },
+  ],
+  'pods with a token for another audience have to be restarted': [
+    { audience: 'openbao' },
+    { conditions: { RestartRequired: 'True RestartRequired' }, message: /created before the token for store default \(a\)/ },
+  ],
+  'without a store it is not known which token it wants': [
+    { store: 'NotFound', audience: undefined, spec: { storeRef: { name: 'other' } } },
+    { conditions: { RestartRequired: 'False NoRestartNeeded' } },
   ],
   'when the pods could not be listed the old answer stands': [
     { missed: undefined, status: { ...atSeven, conditions: [condition('RestartRequired', 'True', 'RestartRequired')] } },

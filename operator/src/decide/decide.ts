@@ -20,8 +20,10 @@ export function decide(input: Input, now: Date): CredentialStatus {
   const before = credential.status ?? {};
   const pin = credential.spec.version;
   const chosen = chooseVersion(input.store === 'Found' ? reading : undefined, { pin, kept: before.version, place });
-  const rollup = rollUp(input.pods, chosen.version);
-  const rotation = rotate(before, { version: chosen.version, pin, specChanged, everywhere: rollup.waiting.length === 0 }, now);
+  // Until the new source has answered, the version is still the old one's.
+  const source = chosen.seen === true ? input.source : (before.source ?? input.source);
+  const rollup = rollUp(input.pods, { version: chosen.version, source });
+  const rotation = rotate(before, { version: chosen.version, source, pin, specChanged, everywhere: rollup.waiting.length === 0 }, now);
   const facts = factsOf(input, chosen, rollup);
   const moment = { generation: credential.metadata.generation ?? 0, now };
   return {
@@ -41,7 +43,7 @@ function factsOf(input: Input, { version, problem }: ChosenVersion, rollup: Roll
   );
   // The webhook leaves such a credential out of new pods too: a restart would change nothing.
   const missed = conflict !== undefined || input.store === 'NotAllowed' ? [] : input.missed;
-  const found = { credential, place, pods, missed, version, problem, rollup, conflict };
+  const found = { credential, place, pods, missed, version, problem, rollup, conflict, audience: input.audience };
   return { ...found, storeProblem: storeProblem(input), asked: reading !== undefined };
 }
 

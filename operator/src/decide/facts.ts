@@ -16,5 +16,6 @@ export interface Facts {
   asked: boolean;
   rollup: Rollup;
   pods: Input['pods'];
+  audience: Input['audience'];
   missed: Input['missed'];
 }

@@ -21,9 +21,9 @@ export const credential = (name: string, spec: Partial<CredentialSpec> = {}, sta
 export const pod = (name: string, use?: Partial<NonNullable<BoundPod['use']>>): BoundPod => ({
   name,
   labels: { app: 'mcp-github' },
-  hosts: ['api.github.com'],
+  injected: { hosts: ['api.github.com'], env: goodSpec.env.map(({ name: variable }) => variable), audiences: { default: 'vault' } },
   workload: 'deployment/mcp-github',
-  use: use === undefined ? undefined : { name: 'github', since: '2026-11-22T12:00:00Z', ...use },
+  use: use === undefined ? undefined : { name: 'github', source: 'here', since: '2026-11-22T12:00:00Z', ...use },
 });
 
 /** A fleet that rests at version 7, with what differs. */
@@ -34,6 +34,8 @@ export const input = (change: Partial<Input> & { spec?: Partial<CredentialSpec>;
     siblings: [],
     store: 'Found',
     place: 'kv/mcp/github',
+    source: 'here',
+    audience: 'vault',
     reading: versions({ 7: 'Live' }),
     pods: [pod('a', { version: '7', acceptedVersion: '7' })],
     missed: [],
@@ -44,6 +46,7 @@ export const input = (change: Partial<Input> & { spec?: Partial<CredentialSpec>;
 
 export const atSeven: CredentialStatus = {
   version: '7',
+  source: 'here',
   rotation: { phase: 'Complete', trigger: 'Created', startedAt: '2026-11-22T11:00:00.000Z', completedAt: '2026-11-22T11:00:01.000Z' },
 };
 
@@ -51,5 +54,6 @@ export const atSeven: CredentialStatus = {
 export const movingToEight: CredentialStatus = {
   version: '8',
   previousVersion: '7',
+  source: 'here',
   rotation: { phase: 'RollingOut', trigger: 'SourceChanged', startedAt: '2026-11-22T12:00:00.500Z' },
 };

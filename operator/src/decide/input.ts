@@ -13,12 +13,21 @@ export interface Problem {
 /** The last answer of the source about one path. */
 export type Reading = { versions: Versions; failure?: undefined } | { versions?: undefined; failure: Problem };
 
+/** What a pod has of a credential since it was created, and cannot get later. */
+export interface Injected {
+  /** The names that lead to the sidecar. */
+  hosts: readonly string[];
+  /** The variables with the placeholder. */
+  env: readonly string[];
+  /** The audience of the pod's token for each store that it has one for. */
+  audiences: Readonly<Record<string, string>>;
+}
+
 /** A running pod that carries the credential. */
 export interface BoundPod {
   name: string;
   labels: Readonly<Record<string, string>>;
-  /** The hosts that it was injected for; fixed since its creation. */
-  hosts: readonly string[];
+  injected: Injected;
   /** What `kubectl rollout restart` takes, such as deployment/mcp-github; undefined for a pod of its own. */
   workload?: string | undefined;
   /** What its sidecar reports; undefined until it has. */
@@ -42,6 +51,10 @@ export interface Input {
   store: 'Found' | 'NotFound' | 'NotAllowed';
   /** The path at the source, as a person would write it: kv/mcp/github. */
   place: string;
+  /** What its versions are versions of; undefined without a store. */
+  source: string | undefined;
+  /** The audience that the store demands of tokens; undefined without a store. */
+  audience: string | undefined;
   /** Undefined until the source has answered, or failed to, once. */
   reading: Reading | undefined;
   pods: readonly BoundPod[];

@@ -17,6 +17,11 @@ const done: CredentialStatus = {
 
 const cases: Record<string, [CredentialStatus, CredentialStatus, string[]]> = {
   'a rotation starts': [{ version: '7' }, moving, ['Normal RotationStarted: version 7 -> 8, trigger SourceChanged']],
+  'the same number of another source': [
+    { version: '8' },
+    { ...moving, previousVersion: '8' },
+    ['Normal RotationStarted: version 8 of another source -> 8, trigger SourceChanged'],
+  ],
   'a rotation is complete': [moving, done, ['Normal RotationComplete: 11 of 11 pods use version 8 after 1.8 s']],
   'nothing is new about a rotation that goes on': [moving, moving, []],
   'it stops working': [ready('True', 'CallsSucceed'), ready('False', 'SourceDenied'), ['Warning SourceDenied: why']],

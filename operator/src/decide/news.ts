@@ -18,7 +18,8 @@ export function newsOf(before: CredentialStatus, after: CredentialStatus): News[
 
 function started(before: CredentialStatus, { rotation, version = '', previousVersion }: CredentialStatus): News | undefined {
   if (rotation === undefined || rotation.startedAt === before.rotation?.startedAt) return undefined;
-  const what = previousVersion === undefined ? `first version ${version}` : `version ${previousVersion} -> ${version}`;
+  const from = previousVersion === version ? `${previousVersion} of another source` : previousVersion;
+  const what = from === undefined ? `first version ${version}` : `version ${from} -> ${version}`;
   return { type: 'Normal', reason: 'RotationStarted', message: `${what}, trigger ${rotation.trigger}` };
 }
 

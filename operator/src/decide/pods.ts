@@ -17,15 +17,16 @@ export interface Rollup {
   problem?: Problem | undefined;
 }
 
-/** A pod is current when its next call carries `version`; it fails when its sidecar gives a reason. A silent pod is neither. */
-export function rollUp(pods: readonly BoundPod[], version: string | undefined): Rollup {
-  const current = pods.filter(({ use }) => version !== undefined && use?.version === version);
+/** A pod is current when its next call carries `version` of `source`; it fails when its sidecar gives a reason. A silent pod is neither. */
+export function rollUp(pods: readonly BoundPod[], { version, source }: Pick<CredentialStatus, 'version' | 'source'>): Rollup {
+  const ofSource = pods.filter(({ use }) => version !== undefined && use?.source === source);
+  const current = ofSource.filter(({ use }) => use?.version === version);
   const failing = pods.filter(({ use }) => (use?.reason ?? '') !== '');
   return {
     bound: pods.length,
     current: current.length,
     failing: failing.length,
-    accepted: pods.filter(({ use }) => version !== undefined && use?.acceptedVersion === version).length,
+    accepted: ofSource.filter(({ use }) => use?.acceptedVersion === version).length,
     waiting: pods
       .filter((pod) => !current.includes(pod))
       .map(({ name }) => name)

@@ -6,15 +6,15 @@ import type { BoundPod, MissedPod } from './input.ts';
 import { count, some } from './input.ts';
 
 /**
- * Whether pods must be made anew: the set of credentials and hosts of a pod is fixed when it is created.
+ * Whether pods must be made anew: a pod's credentials, hosts, variables and tokens are fixed when it is created.
  *
- * | matching pods without the sidecar, opted in | pods that lack one of spec.hosts | RestartRequired | reason |
- * |---------------------------------------------|----------------------------------|-----------------|--------|
- * | none                                        | none                             | False           | NoRestartNeeded |
- * | some                                        | any                              | True            | RestartRequired |
- * | any                                         | some                             | True            | RestartRequired |
+ * | matching pods without the sidecar, opted in | pods that lack a host, a variable or the store's token | RestartRequired | reason |
+ * |------|------|-------|-----------------|
+ * | none | none | False | NoRestartNeeded |
+ * | some | any  | True  | RestartRequired |
+ * | any  | some | True  | RestartRequired |
  *
- * Undefined when the matching pods could not be listed and no pod is known that lacks a host.
+ * Undefined when the matching pods could not be listed and no pod is known that lacks anything.
  */
 export function restartRequired(facts: Facts): Draft | undefined {
   const type = 'RestartRequired';
@@ -22,9 +22,7 @@ export function restartRequired(facts: Facts): Draft | undefined {
   const lacking = facts.pods.filter((pod) => lacks(pod, facts).length > 0);
   const parts = [
     missed.length > 0 ? `${verbs(missed, 'matches and was', 'match and were')} created without the credential (${names(missed)})` : '',
-    lacking.length > 0
-      ? `${verbs(lacking, 'was', 'were')} created before host ${lacks(lacking[0], facts).join(', ')} (${names(lacking)})`
-      : '',
+    lacking.length > 0 ? `${verbs(lacking, 'was', 'were')} created before ${lacks(lacking[0], facts).join(', ')} (${names(lacking)})` : '',
   ].filter((part) => part !== '');
   if (parts.length > 0) {
     const message = `${parts.join('; ')}. Run: ${restartCommand(facts, [...missed, ...lacking])}`;
@@ -34,8 +32,17 @@ export function restartRequired(facts: Facts): Draft | undefined {
   return { type, status: 'False', reason: 'NoRestartNeeded', message: 'no running pod would gain from a restart' };
 }
 
-function lacks(pod: BoundPod | undefined, { credential }: Facts): string[] {
-  return credential.spec.hosts.filter((host) => pod !== undefined && !pod.hosts.includes(host));
+/** Without a store it is not known which token it will want. */
+function lacks(pod: BoundPod | undefined, { credential, audience }: Facts): string[] {
+  if (pod === undefined) return [];
+  const { hosts, env, storeRef } = credential.spec;
+  const { injected } = pod;
+  const hasToken = audience === undefined || injected.audiences[storeRef.name] === audience;
+  return [
+    ...hosts.filter((host) => !injected.hosts.includes(host)).map((host) => `host ${host}`),
+    ...env.filter(({ name }) => !injected.env.includes(name)).map(({ name }) => `variable ${name}`),
+    ...(hasToken ? [] : [`the token for store ${storeRef.name}`]),
+  ];
 }
 
 function verbs(pods: readonly object[], one: string, many: string): string {

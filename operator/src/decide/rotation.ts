@@ -1,11 +1,13 @@
 import type { CredentialStatus, Trigger } from '@rekey/crds/credential.ts';
 
-export type RotationStatus = Pick<CredentialStatus, 'version' | 'previousVersion' | 'rotation' | 'history'>;
+export type RotationStatus = Pick<CredentialStatus, 'version' | 'previousVersion' | 'source' | 'rotation' | 'history'>;
 type Rotation = NonNullable<CredentialStatus['rotation']>;
 type Result = NonNullable<CredentialStatus['history']>[number]['result'];
 
 interface Change {
   version: string | undefined;
+  /** What `version` is a version of. */
+  source: string | undefined;
   pin: string;
   specChanged: boolean;
   /** Whether every pod that carries the credential uses `version`; true when there is none. */
@@ -14,18 +16,20 @@ interface Change {
 
 const keptEntries = 10;
 
-/** A new version starts a rotation; a rotation is complete once the version is everywhere. */
+/** A new version, or the same number at another source, starts a rotation; a rotation is complete once the version is everywhere. */
 export function rotate(before: CredentialStatus, change: Change, now: Date): RotationStatus {
-  const { version, previousVersion, rotation, history } = before;
-  const started = change.version !== undefined && change.version !== version ? start(before, change, now) : undefined;
-  const next = started ?? defined({ version, previousVersion, rotation, history });
+  const { version, previousVersion, source = change.source, rotation, history } = before;
+  const news = change.version !== version || change.source !== source;
+  const started = change.version !== undefined && news ? start(before, change, now) : undefined;
+  const next = started ?? defined({ version, previousVersion, source, rotation, history });
   return change.everywhere && next.rotation?.phase === 'RollingOut' ? complete(next, next.rotation, now) : next;
 }
 
 function start(before: CredentialStatus, change: Change, now: Date): RotationStatus {
   const rotation: Rotation = { phase: 'RollingOut', trigger: triggerOf(before, change), startedAt: now.toISOString() };
   const superseded = before.rotation?.phase === 'RollingOut' ? record(before, before.rotation, 'Superseded', now) : before.history;
-  return defined({ version: change.version, previousVersion: before.version, rotation, history: superseded });
+  const { version, source } = change;
+  return defined({ version, previousVersion: before.version, source, rotation, history: superseded });
 }
 
 function complete(status: RotationStatus, rotation: Rotation, now: Date): RotationStatus {

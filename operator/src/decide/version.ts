@@ -5,6 +5,8 @@ import type { Problem, Reading } from './input.ts';
 export interface ChosenVersion {
   version: string | undefined;
   problem?: Problem;
+  /** Whether the source has just shown this version; otherwise it is the one kept. */
+  seen?: boolean;
 }
 
 interface Wish {
@@ -33,7 +35,7 @@ export function chooseVersion(reading: Reading | undefined, { pin, kept, place }
   if (reading.failure !== undefined) return { version: kept, problem: reading.failure };
   const wanted = pin === '' ? reading.versions.current : pin;
   const problem = unusable(reading.versions, { pin, wanted, place });
-  return problem === undefined ? { version: wanted } : { version: kept, problem };
+  return problem === undefined ? { version: wanted, seen: true } : { version: kept, problem };
 }
 
 interface Wanted {

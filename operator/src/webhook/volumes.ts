@@ -1,8 +1,12 @@
 import { mounts, snapshotAnnotation } from '@rekey/crds/names.ts';
-import type { Store } from '@rekey/crds/store.ts';
+import type { Store, StoreSpec } from '@rekey/crds/store.ts';
 import type { Volume } from './pod.ts';
 
-/** The audience of a token for a store that does not exist yet: the schema's default, so that most pods need no restart when it does. */
+/** The audience of the tokens for a store; of one that does not exist yet the schema's default, so that most pods need no restart when it does. */
+export function audienceOf(store: StoreSpec | undefined): string {
+  return store?.vault?.auth.kubernetes?.audience ?? defaultAudience;
+}
+
 const defaultAudience = 'vault';
 const tokenSeconds = 3600;
 
@@ -26,6 +30,6 @@ const snapshot = {
 
 function source(name: string, stores: readonly Store[]): object {
   const store = stores.find(({ metadata }) => metadata.name === name);
-  const audience = store?.spec.vault?.auth.kubernetes?.audience ?? defaultAudience;
+  const audience = audienceOf(store?.spec);
   return { serviceAccountToken: { path: `source/${name}/token`, audience, expirationSeconds: tokenSeconds } };
 }

@@ -1,0 +1,32 @@
+import { createHash } from 'node:crypto';
+import type { CredentialSpec } from './credential.ts';
+import type { StoreSpec } from './store.ts';
+
+const elsewhere: ReadonlySet<string> = new Set(['auth', 'caBundle']);
+
+/**
+ * Which source a version is a version of: 12 hex digits of a hash over the store's place and the reference in it. Version 7 of
+ * another path is another value. How one logs in and whom one trusts is left out, since neither changes what is read.
+ */
+export function sourceId({ source, storeRef }: Pick<CredentialSpec, 'source' | 'storeRef'>, store: StoreSpec): string {
+  const { pollIntervalSeconds: _poll, allowedNamespaces: _allowed, ...kinds } = store;
+  const place = Object.entries(kinds).map(([kind, settings = {}]) => [
+    kind,
+    Object.entries(settings)
+      .filter(([name]) => !elsewhere.has(name))
+      .sort(),
+  ]);
+  return createHash('sha256')
+    .update(canonical([storeRef.name, place, source]))
+    .digest('hex')
+    .slice(0, 12);
+}
+
+/** JSON with the keys of every object in order: a snapshot and the API server write them differently. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}

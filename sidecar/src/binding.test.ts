@@ -172,3 +172,47 @@ test('a summary is cut where the API would refuse it', () => {
   expect(summaryOf(many)).toHaveLength(256);
   expect(summaryOf(many)).toMatch(/^credential-0@\? credential-1@\? .*\.\.\.$/u);
 });
+
+describe('a binding that the operator does not find filled', () => {
+  test('is written again once, and not when it has just been written', async () => {
+    const { writer, clock, writes } = setUp();
+    writer.set([github]);
+    await clock.pass(1000);
+    writer.repeat();
+    await clock.pass(29_000);
+    expect(writes).toHaveLength(1);
+    await clock.pass(10_000);
+    for (let event = 0; event < 100; event += 1) writer.repeat();
+    await clock.pass(29_000);
+    expect(writes).toHaveLength(1);
+    await clock.pass(2000);
+    expect(writes).toHaveLength(2);
+    expect(writes[1]).toEqual(writes[0]);
+    await clock.pass(100_000);
+    expect(writes).toHaveLength(2);
+  });
+
+  test('holds no change back meanwhile', async () => {
+    const { writer, clock, writes } = setUp();
+    writer.set([github]);
+    await clock.pass(40_000);
+    writer.repeat();
+    writer.set([slack]);
+    await clock.pass(1000);
+    expect(writes.at(-1)?.credentials).toMatchObject([slack]);
+  });
+
+  test('is left alone before the first state is known, and after the end', async () => {
+    const { writer, clock, writes } = setUp();
+    writer.repeat();
+    await clock.pass(100_000);
+    expect(writes).toEqual([]);
+    writer.set([github]);
+    await clock.pass(40_000);
+    writer.repeat();
+    writer.stop();
+    await clock.pass(100_000);
+    expect(writes).toHaveLength(1);
+    expect(clock.pending()).toBe(0);
+  });
+});

@@ -21,6 +21,8 @@ export interface BindingContext {
 /** Changes of one moment go out together, and two writes are so far apart. */
 const together = 100;
 const apart = 500;
+/** A write so young has hardly been undone, and all pods that look again spread over as long. */
+const settled = 30_000;
 
 /** Keeps the status of this pod's MCPCredentialBinding: written only when it changes, one write at a time, until the last state has arrived. */
 export class BindingWriter {
@@ -32,6 +34,7 @@ export class BindingWriter {
   #writing = false;
   #notBefore = 0;
   #cancelTimer: (() => void) | undefined;
+  #cancelRepeat: (() => void) | undefined;
 
   constructor(context: BindingContext) {
     this.#context = context;
@@ -44,8 +47,23 @@ export class BindingWriter {
     if (this.#cancelTimer === undefined && !this.#writing) this.#in(together);
   }
 
+  /**
+   * The operator counts a pod that does not say what it should: somebody may have deleted this binding, and the operator's new one
+   * is empty. So the same is written again, once, at a random moment; where nothing was lost the API server changes nothing.
+   */
+  repeat(): void {
+    const { clock, random } = this.#context;
+    if (this.#cancelRepeat !== undefined || this.#written === '' || clock.now() < this.#notBefore + settled) return;
+    this.#cancelRepeat = clock.after(random() * settled, () => {
+      this.#cancelRepeat = undefined;
+      this.#written = '';
+      if (this.#cancelTimer === undefined && !this.#writing) this.#in(0);
+    });
+  }
+
   stop(): void {
     this.#stop.abort();
+    this.#cancelRepeat?.();
     this.#cancelTimer?.();
   }
 

@@ -401,6 +401,26 @@ describe('the binding', () => {
     expect(status().acceptedVersion).toBeUndefined();
   });
 
+  test('is written again when the operator counts a pod that does not say its version', async () => {
+    const live = await startWhole();
+    await until(() => status().version === '1', 50);
+    await clock.pass(60_000);
+    await until(async () => (await get(live)) === 'sk-1 1 hit');
+    const before = api.patches.length;
+    const counted = (current: number): void =>
+      api.set(credentials, {
+        metadata: { name: 'github', namespace: 'tools' },
+        spec: spec(),
+        status: { pods: { bound: 2, current } },
+      } as never);
+    counted(2);
+    await clock.pass(60_000);
+    expect(api.patches).toHaveLength(before);
+    counted(1);
+    await until(() => api.patches.length === before + 1, 50);
+    expect(status().version).toBe('1');
+  });
+
   test('of a credential that was suspended and resumed tells what it told before', async () => {
     const live = await startWhole();
     live.report('1', true);

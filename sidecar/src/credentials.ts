@@ -125,6 +125,8 @@ class Running implements LiveCredentials {
     }
     const before = JSON.stringify(live.spec());
     live.set(object === undefined ? undefined : { spec: object.spec, version: object.status?.version });
+    const { bound = 0, current = 0 } = object?.status?.pods ?? {};
+    if (current < bound) this.#binding.repeat();
     this.#watchStores();
     if (before !== JSON.stringify(live.spec())) for (const listener of this.#listeners) listener();
   }

@@ -24,6 +24,8 @@ interface Context {
 interface Answer {
   generation: number;
   at: number;
+  /** Since when it has been the same. */
+  since: number;
   pods: Listed[] | undefined;
 }
 
@@ -31,8 +33,9 @@ interface Listed extends Omit<MissedPod, 'optedIn'> {
   optedInByLabel: boolean;
 }
 
-/** While pods are missed somebody is about to restart them, and asks whether it has worked; so does who has just made a credential. */
+/** While pods are missed somebody is about to restart them, and asks whether it has worked; so does who has just made a credential. For a while. */
 const soonMilliseconds = 10_000;
+const freshMilliseconds = 120_000;
 const laterMilliseconds = 60_000;
 const atMostEvery = 3000;
 
@@ -60,7 +63,10 @@ export class Missed {
 
   /** When to look at the credential again, in milliseconds. */
   lookAgainAfter(key: string, bound: number): number {
-    return bound === 0 || (this.#answers.get(key)?.pods ?? []).length > 0 ? soonMilliseconds : laterMilliseconds;
+    const answer = this.#answers.get(key);
+    const waiting = bound === 0 || (answer?.pods ?? []).length > 0;
+    const isFresh = answer === undefined || this.#context.now() - answer.since < freshMilliseconds;
+    return waiting && isFresh ? soonMilliseconds : laterMilliseconds;
   }
 
   forget(key: string): void {
@@ -79,9 +85,13 @@ export class Missed {
     const pods = await this.#list(credential);
     this.#asking.delete(key);
     if (this.#context.state.credentials.get(key) === undefined) return;
-    const before = this.#answers.get(key)?.pods;
-    this.#answers.set(key, { generation: credential.metadata.generation ?? 0, at: this.#context.now(), pods: pods ?? before });
-    if (!same(before, pods ?? before)) this.#context.onChange(key);
+    const { generation = 0 } = credential.metadata;
+    const before = this.#answers.get(key);
+    const now = this.#context.now();
+    const news = !same(before?.pods, pods ?? before?.pods);
+    const since = before === undefined || news || before.generation !== generation ? now : before.since;
+    this.#answers.set(key, { generation, at: now, since, pods: pods ?? before?.pods });
+    if (news) this.#context.onChange(key);
   }
 
   async #list(credential: Credential): Promise<Listed[] | undefined> {

@@ -210,7 +210,7 @@ const cases: Record<string, [Parameters<typeof input>[0], Expected]> = {
     { conditions: { RestartRequired: 'True RestartRequired' }, message: /created before the token for store default \(a\)/ },
   ],
   'without a store it is not known which token it wants': [
-    { store: 'NotFound', audience: undefined, spec: { storeRef: { name: 'other' } } },
+    { store: 'NotFound', audience: undefined },
     { conditions: { RestartRequired: 'False NoRestartNeeded' } },
   ],
   'when the pods could not be listed the old answer stands': [

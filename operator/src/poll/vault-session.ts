@@ -6,12 +6,14 @@ import type { PollContext } from './poll.ts';
 import { LoginError } from './vault-failure.ts';
 
 export interface VaultSession {
-  /** GET of one path. Logs in when there is no token or it has passed two thirds of its life, and once more on a 403. */
+  /** GET of one path. Logs in when there is no token or it has passed two thirds of its life, and once more on a 403 with a token of some age. */
   read: (path: string, signal: AbortSignal) => Promise<unknown>;
 }
 
 interface Login {
   token: string;
+  /** Since when, in milliseconds since the epoch. */
+  at: number;
   /** When to log in again, in milliseconds since the epoch. */
   renewAt: number;
 }
@@ -19,6 +21,9 @@ interface Login {
 type Client = Awaited<ReturnType<typeof openClient>>;
 
 const loginAnswer = z.object({ auth: z.object({ client_token: z.string().min(1), lease_duration: z.number().min(0) }) });
+
+/** A token so young has its policies right: what it is refused, the next one would be too. */
+const youngMilliseconds = 60_000;
 
 /** A token whose life is not limited, such as a root token's, is renewed once an hour all the same. */
 const longestSeconds = 3600;
@@ -41,12 +46,12 @@ export function vaultSession(context: PollContext, vault: VaultStore, transport:
 
   return {
     read: async (path, signal) => {
-      const { token } = await loggedIn(signal);
+      const { token, at } = await loggedIn(signal);
       try {
         return await get(path, token, signal);
       } catch (error) {
-        if (!(error instanceof HttpAnswer) || error.status !== 403) throw error;
-        // Revoked, or its policy changed since: a new token tells the two apart.
+        if (!(error instanceof HttpAnswer) || error.status !== 403 || context.now() - at < youngMilliseconds) throw error;
+        // Revoked, or its role changed since: a new token tells the two apart.
         return get(path, (await loggedIn(signal, token)).token, signal);
       }
     },
@@ -70,7 +75,7 @@ async function logIn(client: () => Promise<Client>, { context, vault, signal }: 
   });
   const { client_token: token, lease_duration: seconds } = loginAnswer.parse(answer).auth;
   const life = seconds === 0 ? longestSeconds : Math.min(seconds, longestSeconds);
-  return { token, renewAt: context.now() + (life * 1000 * 2) / 3 };
+  return { token, at: context.now(), renewAt: context.now() + (life * 1000 * 2) / 3 };
 }
 
 /** Rejects when the signal aborts first. */

@@ -78,9 +78,20 @@ test('it logs in again after two thirds of the lease', async () => {
 });
 
 test('a 403 leads to one new login, and a second one to SourceDenied', async () => {
-  await vaultThat([{ status: 403 }, metadata(1, { 1: {} })]);
-  expect(await opened.versions(source)).toMatchObject({ current: '1' });
-  expect(vault.asked.map(({ token }) => token)).toEqual([undefined, 't1', undefined, 't2']);
+  await vaultThat([metadata(1, { 1: {} }), { status: 403 }, metadata(2, { 2: {} }), { status: 403 }]);
+  await opened.versions(source);
+  time = now + 60_000;
+  expect(await opened.versions(source)).toMatchObject({ current: '2' });
+  expect(vault.asked.map(({ token }) => token)).toEqual([undefined, 't1', 't1', undefined, 't2']);
+  time = now + 120_000;
+  expect(await failure()).toMatchObject({ reason: 'SourceDenied' });
+  expect(vault.asked.map(({ token }) => token).slice(5)).toEqual(['t2', undefined, 't3']);
+});
+
+test('who is denied for good logs in once a minute, not at every poll', async () => {
+  await vaultThat([{ status: 403 }]);
+  for (; time <= now + 120_000; time += 10_000) expect(await failure()).toMatchObject({ reason: 'SourceDenied' });
+  expect(paths().filter((one) => one.endsWith('/login'))).toHaveLength(3);
 });
 
 interface Fault {
@@ -100,7 +111,7 @@ const faults: Record<string, Fault> = {
     read: { status: 403 },
     reason: 'SourceDenied',
     says: 'role rekey-operator may not read kv/metadata/mcp/github',
-    requests: 4,
+    requests: 2,
   },
   'no secret': { read: { status: 404 }, reason: 'SecretNotFound', says: 'there is no secret at kv/mcp/github', requests: 2 },
   'metadata without any version': { read: metadata(0, {}), reason: 'SecretNotFound', says: 'kv/mcp/github', requests: 2 },

@@ -1,0 +1,56 @@
+import { credential } from '../decide/input.fixture.ts';
+import { Missed } from './missed.ts';
+import { emptyState } from './state.ts';
+
+function setUp(pods: () => string[]) {
+  const world = { now: 0, lists: 0, changes: 0 };
+  const state = emptyState();
+  const one = credential('github');
+  state.credentials.set(one);
+  const missed = new Missed({
+    kubernetes: {
+      read: <T>() => {
+        world.lists += 1;
+        return Promise.resolve({ items: pods().map((name) => ({ metadata: { name, namespace: 'tools' } })) } as T);
+      },
+    },
+    state,
+    log: () => undefined,
+    now: () => world.now,
+    onChange: () => (world.changes += 1),
+  });
+  /** Looks as often as it asks to be looked at, for so many seconds. */
+  const follow = async (seconds: number, bound: number): Promise<void> => {
+    for (const end = world.now + seconds * 1000; world.now < end;) {
+      missed.of(one, bound);
+      await new Promise(setImmediate);
+      world.now += missed.lookAgainAfter('tools/github', bound);
+    }
+  };
+  return { world, follow };
+}
+
+test('who has just made a credential without pods sees them within ten seconds; an idle one is looked at once a minute', async () => {
+  const { world, follow } = setUp(() => []);
+  await follow(120, 0);
+  expect(world.lists).toBe(12);
+  await follow(600, 0);
+  expect(world.lists).toBe(22);
+});
+
+test('pods that come without the sidecar are news, and looked at closely for a while again', async () => {
+  let names: string[] = [];
+  const { world, follow } = setUp(() => names);
+  await follow(600, 0);
+  const { lists, changes } = world;
+  names = ['a'];
+  await follow(120, 0);
+  expect(world.changes).toBe(changes + 1);
+  expect(world.lists - lists).toBeGreaterThan(9);
+});
+
+test('with all pods injected it is once a minute', async () => {
+  const { world, follow } = setUp(() => []);
+  await follow(600, 3);
+  expect(world.lists).toBe(10);
+});

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { CredentialSpec } from './credential.ts';
 import type { StoreSpec } from './store.ts';
 
+/** How to get to the value, which does not change what it is. */
 const elsewhere: ReadonlySet<string> = new Set(['auth', 'caBundle']);
 
 /**
@@ -12,9 +13,7 @@ export function sourceId({ source, storeRef }: Pick<CredentialSpec, 'source' | '
   const { pollIntervalSeconds: _poll, allowedNamespaces: _allowed, ...kinds } = store;
   const place = Object.entries(kinds).map(([kind, settings = {}]) => [
     kind,
-    Object.entries(settings)
-      .filter(([name]) => !elsewhere.has(name))
-      .sort(),
+    Object.fromEntries(Object.entries(settings).filter(([name]) => !elsewhere.has(name))),
   ]);
   return createHash('sha256')
     .update(canonical([storeRef.name, place, source]))

@@ -182,8 +182,10 @@ describe('a binding that the operator does not find filled', () => {
     await clock.pass(29_000);
     expect(writes).toHaveLength(1);
     await clock.pass(10_000);
-    for (let event = 0; event < 100; event += 1) writer.repeat();
-    await clock.pass(29_000);
+    for (let event = 0; event < 29; event += 1) {
+      writer.repeat();
+      await clock.pass(1000);
+    }
     expect(writes).toHaveLength(1);
     await clock.pass(2000);
     expect(writes).toHaveLength(2);
@@ -211,8 +213,7 @@ describe('a binding that the operator does not find filled', () => {
     await clock.pass(40_000);
     writer.repeat();
     writer.stop();
-    await clock.pass(100_000);
-    expect(writes).toHaveLength(1);
     expect(clock.pending()).toBe(0);
+    expect(writes).toHaveLength(1);
   });
 });

@@ -125,8 +125,7 @@ class Running implements LiveCredentials {
     }
     const before = JSON.stringify(live.spec());
     live.set(object === undefined ? undefined : { spec: object.spec, version: object.status?.version });
-    const { bound = 0, current = 0 } = object?.status?.pods ?? {};
-    if (current < bound) this.#binding.repeat();
+    if (isBehind(object)) this.#binding.repeat();
     this.#watchStores();
     if (before !== JSON.stringify(live.spec())) for (const listener of this.#listeners) listener();
   }
@@ -171,4 +170,10 @@ class Running implements LiveCredentials {
     });
     this.#watches.push(watching);
   }
+}
+
+/** Whether the operator counts a pod that does not use what it should. */
+function isBehind(credential: Credential | undefined): boolean {
+  const { bound, current } = credential?.status?.pods ?? { bound: 0, current: 0 };
+  return current < bound;
 }

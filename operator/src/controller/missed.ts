@@ -85,13 +85,10 @@ export class Missed {
     const pods = await this.#list(credential);
     this.#asking.delete(key);
     if (this.#context.state.credentials.get(key) === undefined) return;
-    const { generation = 0 } = credential.metadata;
     const before = this.#answers.get(key);
-    const now = this.#context.now();
-    const news = !same(before?.pods, pods ?? before?.pods);
-    const since = before === undefined || news || before.generation !== generation ? now : before.since;
-    this.#answers.set(key, { generation, at: now, since, pods: pods ?? before?.pods });
-    if (news) this.#context.onChange(key);
+    const answer = answerOf(before, { pods, generation: credential.metadata.generation ?? 0, at: this.#context.now() });
+    this.#answers.set(key, answer);
+    if (!same(before?.pods, answer.pods)) this.#context.onChange(key);
   }
 
   async #list(credential: Credential): Promise<Listed[] | undefined> {
@@ -110,6 +107,12 @@ export class Missed {
       return undefined;
     }
   }
+}
+
+/** What could not be listed is as it was. */
+function answerOf(before: Answer | undefined, { pods = before?.pods, generation, at }: Omit<Answer, 'since'>): Answer {
+  const goesOn = before !== undefined && before.generation === generation && same(before.pods, pods);
+  return { pods, generation, at, since: goesOn ? before.since : at };
 }
 
 function listed({ metadata }: WholePod): Listed {

@@ -73,8 +73,9 @@ unit: node_modules/.stamp $(cache)/bin/helm ## unit tests: beside the code, no n
 	$(call jest,unit)
 
 .PHONY: integration
-integration: node_modules/.stamp $(cache)/bin/vault ## integration tests: real servers as processes on loopback
-	@$(say) 'integration tests'
+integration: node_modules/.stamp $(cache)/bin/vault $(cache)/bin/kube $(cache)/bin/helm ## integration tests: real servers as processes on loopback
+	@e2e/cluster/native/packages etcd
+	$(say) 'integration tests'
 	$(call jest,integration)
 
 .PHONY: e2e
@@ -114,6 +115,6 @@ node_modules/.stamp: package-lock.json package.json $(wildcard */package.json)
 	npm install --no-save --no-audit --no-fund --loglevel=error
 	touch $@
 
-$(cache)/bin/helm $(cache)/bin/vault:
+$(cache)/bin/helm $(cache)/bin/vault $(cache)/bin/kube:
 	@$(say) '$(@F)'
 	e2e/cluster/build $(@F)

@@ -1,5 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
+import { text } from 'node:stream/consumers';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
@@ -15,9 +17,27 @@ export interface RealApiServer {
   as: (token: string) => Kubernetes;
   /** DELETE at once: no kubelet is there to end a pod. */
   remove: (path: string) => Promise<void>;
+  /** One request, by the admin unless `token` says who; resolves with what the API server says of it. */
+  ask: (request: Ask) => Promise<Said>;
   /** Verifies the tokens of service accounts. */
   publicKey: string;
   stop: () => Promise<void>;
+}
+
+export interface Ask {
+  method: 'POST' | 'PATCH' | 'DELETE';
+  path: string;
+  body: object;
+  /** Of the body; application/json unless given. */
+  type?: string;
+  token?: string;
+}
+
+export interface Said {
+  status: number;
+  /** The message of the Status; empty when it is another object. */
+  message: string;
+  body: { [field: string]: unknown };
 }
 
 const adminToken = 'admin-token';
@@ -60,19 +80,23 @@ export async function startApiServer(): Promise<RealApiServer> {
     await server.stop();
     await etcd.stop();
   };
-  const remove = (path: string): Promise<void> => removeAtOnce(`https://127.0.0.1:${port}${path}`, caFile);
-  return { admin, as, remove, publicKey, stop };
+  const ask = (asked: Ask): Promise<Said> => send(`https://127.0.0.1:${port}${asked.path}`, caFile, asked);
+  const remove = async (path: string): Promise<void> => {
+    await ask({ method: 'DELETE', path, body: { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 } });
+  };
+  return { admin, as, ask, remove, publicKey, stop };
 }
 
-function removeAtOnce(url: string, ca: string): Promise<void> {
-  const body = JSON.stringify({ apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 });
-  const headers = { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json', 'content-length': String(body.length) };
-  return new Promise((resolve, reject) => {
-    const outgoing = request(url, { method: 'DELETE', ca, headers, agent: false }, (response) => {
-      response.resume().once('end', resolve);
-    });
-    outgoing.once('error', reject).end(body);
+async function send(url: string, ca: string, { method, body, type = 'application/json', token = adminToken }: Ask): Promise<Said> {
+  const sent = JSON.stringify(body);
+  const headers = { authorization: `Bearer ${token}`, 'content-type': type, 'content-length': String(Buffer.byteLength(sent)) };
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const outgoing = request(url, { method, ca, headers, agent: false }, resolve);
+    outgoing.once('error', reject).end(sent);
   });
+  const object = JSON.parse(await text(response)) as Said['body'];
+  const message = object['kind'] === 'Status' && typeof object['message'] === 'string' ? object['message'] : '';
+  return { status: response.statusCode ?? 0, message, body: object };
 }
 
 async function startEtcd(): Promise<{ address: string; stop: () => Promise<void> }> {

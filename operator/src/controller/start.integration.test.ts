@@ -56,7 +56,7 @@ async function settled(name: string, pods: string[]): Promise<void> {
   await tools.says(name, 'Propagated', 'True AllPodsCurrent');
 }
 
-const reported = (pod: string, use: object): Promise<unknown> => until(() => tools.report(pod, use));
+const reported = (pod: string, use: Parameters<typeof tools.report>[1]): Promise<unknown> => until(() => tools.report(pod, use));
 const version = async (name: string, wanted: string) =>
   until(async () => {
     const { status } = await tools.credential(name);

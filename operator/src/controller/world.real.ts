@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
-import type { Binding } from '@rekey/crds/binding.ts';
+import type { Binding, Use } from '@rekey/crds/binding.ts';
 import type { Credential } from '@rekey/crds/credential.ts';
 import { apiPath, apiVersion, injectedLabel, snapshotAnnotation } from '@rekey/crds/names.ts';
 import { goodSpec } from '@rekey/crds/rules.table.ts';
+import { sourceId } from '@rekey/crds/source-id.ts';
+import type { Store } from '@rekey/crds/store.ts';
 import type { KubernetesObject } from '@rekey/lib/watch.ts';
 import { parseAllDocuments } from 'yaml';
 import type { Kubernetes } from '../kubernetes.ts';
@@ -104,14 +106,18 @@ export function inTools({ admin, sidecar, vault }: World) {
         return `${condition?.status} ${condition?.reason}` === text ? condition : undefined;
       }),
     createPod: (name: string, app: string, injected = true) => createPod(admin, name, { app, injected }),
-    /** As the sidecar writes it: server-side apply to the status alone. */
-    report: (pod: string, use: object) =>
-      sidecar.apply(`${tools}/mcpcredentialbindings/${pod}/status`, {
+    /** As the sidecar writes it: server-side apply to the status alone, with the source that it read. */
+    report: async (pod: string, use: Partial<Use> & { name: string }) => {
+      const { spec } = await credential(use.name);
+      const store = await admin.read<Store>(`${apiPath}/mcpcredentialstores/${spec.storeRef.name}`);
+      const source = store === undefined ? {} : { source: sourceId(spec, store.spec) };
+      return sidecar.apply(`${tools}/mcpcredentialbindings/${pod}/status`, {
         apiVersion,
         kind: 'MCPCredentialBinding',
         metadata: { name: pod, namespace: 'tools' },
-        status: { credentials: [{ since: new Date().toISOString(), ...use }] },
-      }),
+        status: { credentials: [{ since: new Date().toISOString(), ...source, ...use }] },
+      });
+    },
     events: async (name: string): Promise<string[]> => {
       const query = new URLSearchParams({ fieldSelector: `involvedObject.name=${name}` });
       const list = await admin.read<Events>(`/api/v1/namespaces/tools/events?${query.toString()}`);

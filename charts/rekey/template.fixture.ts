@@ -1,0 +1,50 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { parseAllDocuments } from 'yaml';
+
+export interface Rule {
+  apiGroups: string[];
+  resources: string[];
+  resourceNames?: string[];
+  verbs: string[];
+}
+interface Container {
+  image: string;
+  env: { name: string; value?: string }[];
+  securityContext: object;
+}
+interface Selectors {
+  namespaceSelector: object;
+  objectSelector: object;
+}
+export interface Manifest {
+  kind: string;
+  metadata: { name: string; namespace?: string };
+  rules?: Rule[];
+  webhooks?: (Selectors & { name: string; failurePolicy: string; clientConfig: object })[];
+  spec?: {
+    template?: { spec: { securityContext: object; containers: Container[]; initContainers?: Container[] } };
+    policyName?: string;
+    failurePolicy?: string;
+    validationActions?: string[];
+    matchResources?: Selectors;
+  };
+}
+
+const chart = new URL('.', import.meta.url).pathname;
+export const address = 'vault.address=https://vault.vault.svc:8200';
+
+const built = `${process.env.REKEY_E2E_HOME ?? `${homedir()}/.cache/rekey-e2e`}/bin/helm`;
+const helm = existsSync(built) ? built : 'helm';
+beforeAll(() => {
+  const { error } = spawnSync(helm, ['version']);
+  if (error !== undefined)
+    throw new Error(`helm is not to be had: run e2e/cluster/build helm, which makes ${built}, or put helm 3 into PATH`);
+});
+
+export function template(set: readonly string[] = [address], namespace = 'rekey-system'): Manifest[] {
+  const options = ['--namespace', namespace, '--kube-version', '1.30.0', ...set.flatMap((value) => ['--set', value])];
+  const text = execFileSync(helm, ['template', 'rekey', chart, ...options], { encoding: 'utf8', stdio: 'pipe' });
+  return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
+}

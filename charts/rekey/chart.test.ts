@@ -90,6 +90,14 @@ describe('the operator', () => {
     });
   });
 
+  test('is given quantities that are numbers as whole ones', () => {
+    const bytes = { sidecar: { resources: { requests: { memory: 67_108_864 }, limits: { memory: 134_217_728, cpu: 1 } } } };
+    expect(parseConfig(environment(template([address], 'rekey-system', bytes))).sidecar.resources).toEqual({
+      requests: { cpu: '10m', memory: '67108864' },
+      limits: { cpu: '1', memory: '134217728' },
+    });
+  });
+
   test('makes the default store of the values', () => {
     const store: unknown = JSON.parse(environment(template([address, `vault.caBundle=${certificate}`]))['REKEY_DEFAULT_STORE'] ?? '');
     expect(storeSpec.parse(store)).toEqual(store);
@@ -154,6 +162,10 @@ describe('values', () => {
     'a poll without a pause': 'pollIntervalSeconds=0',
     'a log level that is none': 'sidecar.logLevel=trace',
     'a quantity that is none': 'sidecar.resources.limits.memory=much',
+    'a sidecar without a limit of memory': 'sidecar.resources.limits.memory=null',
+    'a sidecar without limits': 'sidecar.resources.limits=null',
+    'a sidecar without requests': 'sidecar.resources.requests=null',
+    'a resource that sidecars are not given': 'sidecar.resources.limits.ephemeral-storage=1Gi',
     'a name that the chart does not know': 'vault.adress=https://vault:8200',
   };
   test.each(Object.entries(refused))('%s is refused', (_name, value) => {

@@ -43,8 +43,13 @@ beforeAll(() => {
     throw new Error(`helm is not to be had: run e2e/cluster/build helm, which makes ${built}, or put helm 3 into PATH`);
 });
 
-export function template(set: readonly string[] = [address], namespace = 'rekey-system'): Manifest[] {
-  const options = ['--namespace', namespace, '--kube-version', '1.30.0', ...set.flatMap((value) => ['--set', value])];
-  const text = execFileSync(helm, ['template', 'rekey', chart, ...options], { encoding: 'utf8', stdio: 'pipe' });
+/** What `helm template` makes of `--set` values, in a namespace, over a values file. */
+export function template(set: readonly string[] = [address], namespace = 'rekey-system', file: object = {}): Manifest[] {
+  const options = ['--namespace', namespace, '--kube-version', '1.30.0', '--values', '-', ...set.flatMap((value) => ['--set', value])];
+  const text = execFileSync(helm, ['template', 'rekey', chart, ...options], {
+    input: JSON.stringify(file),
+    encoding: 'utf8',
+    stdio: 'pipe',
+  });
   return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
 }

@@ -11,7 +11,7 @@
  *   REKEY_SIDECAR_CPU_REQUEST       quantity                                                                  default 10m
  *   REKEY_SIDECAR_MEMORY_REQUEST    quantity                                                                  default 32Mi
  *   REKEY_SIDECAR_CPU_LIMIT         quantity; empty means none (a Guaranteed pod's sidecar then gets 100m)    default empty
- *   REKEY_SIDECAR_MEMORY_LIMIT      quantity                                                                  default 64Mi
+ *   REKEY_SIDECAR_MEMORY_LIMIT      quantity                                                                  default 128Mi
  *   REKEY_SIDECAR_LOG_LEVEL         debug, info, warn or error                                                default info
  *   REKEY_EXTRA_CA                  PEM certificates that apps and sidecars trust beside the public roots (chart value trust.extraCA)
  *   REKEY_SERVICE                   Service of the webhook, a name in its certificate                         default rekey-operator
@@ -90,29 +90,55 @@ export function parseConfig(environment: Environment): Config {
 }
 
 function sidecar(read: EnvironmentReader): SidecarSettings {
-  const cpuLimit = read.matching('REKEY_SIDECAR_CPU_LIMIT', quantityOrNone, '');
   return {
     image: read.matching('REKEY_SIDECAR_IMAGE', /^[^\s]+$/u),
     imagePullPolicy: read.oneOf('REKEY_SIDECAR_IMAGE_PULL_POLICY', pullPolicies, 'IfNotPresent'),
-    resources: {
-      requests: {
-        cpu: read.matching('REKEY_SIDECAR_CPU_REQUEST', quantity, '10m'),
-        memory: read.matching('REKEY_SIDECAR_MEMORY_REQUEST', quantity, '32Mi'),
-      },
-      limits: {
-        ...(cpuLimit === '' ? {} : { cpu: cpuLimit }),
-        memory: read.matching('REKEY_SIDECAR_MEMORY_LIMIT', quantity, '64Mi'),
-      },
-    },
+    resources: sidecarResources(read),
     extraCA: read.matching('REKEY_EXTRA_CA', /^\s*$|-----BEGIN CERTIFICATE-----/u, '').trim(),
     logLevel: read.oneOf('REKEY_SIDECAR_LOG_LEVEL', levels, 'info'),
   };
+}
+
+function sidecarResources(read: EnvironmentReader): SidecarSettings['resources'] {
+  const requests: Quantities = {
+    cpu: read.matching('REKEY_SIDECAR_CPU_REQUEST', quantity, '10m'),
+    memory: read.matching('REKEY_SIDECAR_MEMORY_REQUEST', quantity, '32Mi'),
+  };
+  const cpuLimit = read.matching('REKEY_SIDECAR_CPU_LIMIT', quantityOrNone, '');
+  const memoryLimit = read.matching('REKEY_SIDECAR_MEMORY_LIMIT', quantity, '128Mi');
+  const limits: Quantities = { ...(cpuLimit === '' ? {} : { cpu: cpuLimit }), memory: memoryLimit };
+  for (const [name, limit] of Object.entries(limits)) {
+    const request = requests[name] ?? '';
+    if (amount(request) > amount(limit)) {
+      const variable = `REKEY_SIDECAR_${name.toUpperCase()}_REQUEST is ${JSON.stringify(request)}`;
+      read.problems.push(`${variable}, more than the limit ${JSON.stringify(limit)}: no pod with such a sidecar could start`);
+    }
+  }
+  return { requests, limits };
 }
 
 const dnsLabel = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/u;
 const dnsName = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/u;
 const quantity = /^[0-9]+([.][0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$/u;
 const quantityOrNone = new RegExp(`^$|${quantity.source}`, 'u');
+const factors: Readonly<Record<string, number>> = {
+  m: 1e-3,
+  '': 1,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+};
+
+/** NaN, which is never more, for what is no quantity. */
+function amount(text: string): number {
+  const unit = /[A-Za-z]*$/u.exec(text)?.[0] ?? '';
+  return Number(text.slice(0, text.length - unit.length)) * (factors[unit] ?? Number.NaN);
+}
 
 function frozen<T extends object>(value: T): T {
   for (const part of Object.values(value)) if (typeof part === 'object' && part !== null) frozen(part as object);

@@ -10,7 +10,7 @@ REKEY_SIDECAR_IMAGE_PULL_POLICY: {{ .Values.image.sidecar.pullPolicy }}
 REKEY_SIDECAR_LOG_LEVEL: {{ .Values.sidecar.logLevel }}
 {{- range $kind, $suffix := dict "requests" "REQUEST" "limits" "LIMIT" }}
 {{- range $resource, $quantity := index $.Values.sidecar.resources $kind }}
-REKEY_SIDECAR_{{ upper $resource }}_{{ $suffix }}: {{ $quantity | quote }}
+REKEY_SIDECAR_{{ upper $resource }}_{{ $suffix }}: {{ kindIs "string" $quantity | ternary $quantity (int64 $quantity) | quote }}
 {{- end }}
 {{- end }}
 {{- with .Values.trust.extraCA }}

@@ -1,4 +1,4 @@
-import { badInputs } from '@rekey/crds/rules.table.ts';
+import { badInputs, goodInputs } from '@rekey/crds/rules.table.ts';
 import { condition, credential } from './lib/fleet.ts';
 import { apply, kubectl, list, refusal } from './lib/kube.ts';
 import { until } from './lib/run.ts';
@@ -24,7 +24,11 @@ describe('kubectl apply refuses', () => {
     30_000,
   );
 
-  test('two sources', async () => {
+  test('nothing that is good', async () => {
+    for (const spec of Object.values(goodInputs)) expect(await refusal(githubCredential(space, 'good', spec))).toBe('');
+  }, 30_000);
+
+  test('a source of a kind that it does not know', async () => {
     const source = { vault: { path: 'mcp/x', key: 'token' }, file: { path: '/token' } };
     expect(await refusal(githubCredential(space, 'bad', { source }))).toContain('unknown field "spec.source.file"');
   }, 30_000);

@@ -1,5 +1,5 @@
 import { credentialSpec, placeholders } from './credential.ts';
-import { badInputs, goodSpec } from './rules.table.ts';
+import { badInputs, goodInputs, goodSpec } from './rules.table.ts';
 import { splitHost } from './host.ts';
 
 test('a good spec gets its defaults', () => {
@@ -17,6 +17,10 @@ test.each(badInputs)('$name is refused with its own message', ({ spec, message }
   const result = credentialSpec.safeParse({ ...goodSpec, ...spec });
   const messages = result.success ? [] : result.error.issues.map((issue) => issue.message);
   expect(messages).toEqual([expect.stringContaining(message)]);
+});
+
+test.each(Object.entries(goodInputs))('%s is taken', (_name, spec) => {
+  expect(credentialSpec.safeParse({ ...goodSpec, ...spec }).error).toBeUndefined();
 });
 
 test.each(['api.github.com', 'a-b.example.co:8443', 'x.svc.cluster.local:65535', '1password.example.com'])('%s is a host', (host) => {

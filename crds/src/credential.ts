@@ -1,19 +1,9 @@
 import { z } from 'zod';
 import { host } from './host.ts';
-import { conditions, labelSelector, objectName, time, vaultMount, vaultPath } from './parts.ts';
+import { conditions, labelSelector, objectName, time } from './parts.ts';
+import { pinRules, source } from './source.ts';
 import type { Rule } from './rule.ts';
 import { exactlyOne, withRules } from './rule.ts';
-
-const vaultReference = z.object({
-  mount: vaultMount.optional().meta({ description: 'KV version 2 mount; the mount of the store unless given.' }),
-  path: vaultPath,
-  key: z.string().min(1).max(253).meta({ description: 'The key of the secret whose value is the credential.' }),
-});
-export type VaultReference = z.output<typeof vaultReference>;
-
-const sources = { vault: vaultReference.optional() };
-const source = withRules(z.object(sources).meta({ description: 'Where the value lives.' }), [exactlyOne(Object.keys(sources), 'source')]);
-export type CredentialSource = z.output<typeof source>;
 
 /** Headers that frame or route a request: a credential is never one of them (RFC 9110 section 7.6.1, RFC 9112 section 6). */
 const routingHeaders = [
@@ -105,15 +95,21 @@ const env = z.object({
 });
 
 /** The user's part of an MCPCredential. */
-export const credentialSpec = z.object({
+const fields = z.object({
   source,
-  storeRef: z.object({ name: objectName }).default({ name: 'default' }).meta({ description: 'The MCPCredentialStore to read from.' }),
+  storeRef: z
+    .object({ name: objectName })
+    .default({ name: 'default' })
+    .meta({ description: 'The MCPCredentialStore to read from. A Kubernetes Secret needs none.' }),
   version: z
     .string()
     .max(64)
-    .regex(/^[0-9]*$/)
+    .regex(/^[A-Za-z0-9._-]*$/)
     .default('')
-    .meta({ description: 'A pin: the version to use. Empty means the newest.' }),
+    .meta({
+      description:
+        'A pin: the version to use. Empty means the newest. Vault: a number; AWS: a version id or staging label; GCP: a number or alias.',
+    }),
   hosts: z
     .array(host)
     .min(1)
@@ -150,6 +146,7 @@ export const credentialSpec = z.object({
     .meta({ description: 'How long the last value serves through an outage of the source. 0 means not at all.' }),
   suspend: z.boolean().default(false).meta({ description: 'The kill switch: every sidecar drops the value and answers 503 Suspended.' }),
 });
+export const credentialSpec = withRules(fields, pinRules);
 export type CredentialSpec = z.output<typeof credentialSpec>;
 
 export const triggers = ['Created', 'SourceChanged', 'VersionPinned', 'VersionUnpinned', 'SpecChanged'] as const;
@@ -175,6 +172,7 @@ export const credentialStatus = z.object({
   observedGeneration: z.int().min(0).optional(),
   version: z.string().max(64).optional().meta({ description: 'The version that the sidecars should use.' }),
   previousVersion: z.string().max(64).optional(),
+  place: z.string().max(2048).optional().meta({ description: 'Where the value lives, as a person writes it: kv/mcp/github.' }),
   source: z.string().max(64).optional().meta({
     description:
       'What version is a version of: a hash of the store and the reference. Another one makes the same version number another value.',
@@ -214,4 +212,5 @@ export interface Credential {
   status?: CredentialStatus;
 }
 
+export type { CredentialSource, VaultReference } from './source.ts';
 export { placeholderOf, placeholders } from './placeholder.ts';

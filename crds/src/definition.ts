@@ -49,7 +49,7 @@ export const definitions: readonly Definition[] = [
         description: 'Pods that use this version, of all that carry the credential.',
       },
       { name: 'Rotated', type: 'date', jsonPath: '.status.rotation.completedAt', description: 'When the last rotation was complete.' },
-      { name: 'Source', type: 'string', jsonPath: '.spec.source.vault.path', priority: 1, description: 'Path at the source.' },
+      { name: 'Source', type: 'string', jsonPath: '.status.place', priority: 1, description: 'Where the value lives.' },
       { name: 'Hosts', type: 'string', jsonPath: '.spec.hosts', priority: 1, description: 'The upstreams that get it.' },
       { name: 'Phase', type: 'string', jsonPath: '.status.rotation.phase', priority: 1, description: 'Where the rotation stands.' },
       age,
@@ -67,7 +67,7 @@ export const definitions: readonly Definition[] = [
     columns: [
       { name: 'Ready', type: 'string', jsonPath: readyStatus, description: 'Whether the operator can log in and read metadata.' },
       { name: 'Reason', type: 'string', jsonPath: readyReason, description: 'Why it is ready or not.' },
-      { name: 'Address', type: 'string', jsonPath: '.spec.vault.address', description: 'Where it is.' },
+      { name: 'Place', type: 'string', jsonPath: '.status.place', description: 'Where it is.' },
       age,
     ],
   },

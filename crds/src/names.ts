@@ -23,6 +23,8 @@ export const mounts = {
   trust: { volume: 'rekey-trust', path: '/run/rekey/trust', file: '/run/rekey/trust/bundle.pem' },
   /** Projected into the sidecar alone: `api/token`, `api/ca.crt`, `source/<store>/token`, `pod/snapshot`. */
   identity: { volume: 'rekey-identity', path: '/run/rekey/identity' },
+  /** Projected into the sidecar alone, where credentials read from Kubernetes Secrets: `<secret>/<key>`. */
+  secrets: { volume: 'rekey-secrets', path: '/run/rekey/secrets' },
 } as const;
 
 /** Port of the sidecar's `/healthz` and `/metrics`. It serves nothing secret. Clear of Istio (15000-15090) and Linkerd (4140-4191). */

@@ -26,6 +26,23 @@ const path = (name: string, text: string, message: string): BadInput => ({
 const notDns = 'a host is a DNS name, not an IP address';
 const notFull = 'a host is a full DNS name such as api.github.com';
 
+/** Merged over a good spec: each of these is taken. */
+export const goodInputs: Readonly<Record<string, Record<string, unknown>>> = {
+  'a pin on a version of Vault': { version: '7' },
+  'a secret of AWS by name, pinned to a label': { source: { awsSecretsManager: { secretId: 'mcp/github' } }, version: 'AWSPREVIOUS' },
+  'a secret of AWS by ARN, with a key and a role': {
+    source: {
+      awsSecretsManager: {
+        secretId: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:mcp/github-AbCdEf',
+        key: 'oauth.token',
+        roleARN: 'arn:aws:iam::123456789012:role/mcp/github',
+      },
+    },
+  },
+  'a secret of GCP, pinned to an alias': { source: { gcpSecretManager: { secret: 'mcp-github' } }, version: 'prod' },
+  'a Kubernetes Secret': { source: { kubernetesSecret: { name: 'github', key: 'ca.crt' } } },
+};
+
 export const badInputs: readonly BadInput[] = [
   host('a host with a scheme', 'https://api.github.com', 'a host has no scheme'),
   host('a host with a path', 'api.github.com/v1', 'a host has no path'),
@@ -51,6 +68,22 @@ export const badInputs: readonly BadInput[] = [
   path('a path with data/', 'data/mcp/github', 'leave out data/ and metadata/'),
   path('a path with a leading slash', '/mcp/github', 'a path starts and ends without a slash'),
   { name: 'no source', spec: { source: {} }, message: 'give exactly one source' },
+  {
+    name: 'two sources',
+    spec: { source: { ...goodSpec.source, kubernetesSecret: { name: 'github', key: 'token' } } },
+    message: 'give exactly one source',
+  },
+  {
+    name: 'a key that no Secret has',
+    spec: { source: { kubernetesSecret: { name: 'github', key: '../token' } } },
+    message: 'a key of a Secret holds letters',
+  },
+  {
+    name: 'a pin on a Kubernetes Secret',
+    spec: { source: { kubernetesSecret: { name: 'github', key: 'token' } }, version: '7' },
+    message: 'a Kubernetes Secret has no versions',
+  },
+  { name: 'a pin that is no version of Vault', spec: { version: 'AWSPREVIOUS' }, message: 'a version of a secret in Vault is a number' },
   { name: 'no place', spec: { inject: [{}] }, message: 'give exactly one place' },
   {
     name: 'two places in one',

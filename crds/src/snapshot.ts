@@ -1,3 +1,4 @@
+import { hasStore } from './source-kind.ts';
 import type { Credential, CredentialSpec } from './credential.ts';
 import type { Store, StoreSpec } from './store.ts';
 
@@ -9,7 +10,7 @@ export interface Snapshot {
 
 /** The snapshot of the given credentials, in their order, with the stores that they name. */
 export function snapshotOf(credentials: readonly Credential[], stores: readonly Store[]): Snapshot {
-  const named = new Set(credentials.map(({ spec }) => spec.storeRef.name));
+  const named = new Set(credentials.filter(({ spec }) => hasStore(spec.source)).map(({ spec }) => spec.storeRef.name));
   return {
     credentials: credentials.map(({ metadata, spec, status }) => ({
       name: metadata.name,

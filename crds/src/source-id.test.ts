@@ -27,6 +27,18 @@ test.each([
   expect(sourceId(...changed)).toBe(id);
 });
 
+test('a Kubernetes Secret has one without a store, whichever the credential names', () => {
+  const secret = (name: string, storeName: string) =>
+    sourceId({ source: { kubernetesSecret: { name, key: 'token' } }, storeRef: { name: storeName } }, undefined);
+  expect(secret('github', 'default')).toBe(secret('github', 'other'));
+  expect(secret('github', 'default')).not.toBe(secret('gitlab', 'default'));
+});
+
+test('the role that reads it does not make it another source', () => {
+  const aws = (roleARN: string) => sourceId({ source: { awsSecretsManager: { secretId: 'a', roleARN } }, storeRef: spec.storeRef }, store);
+  expect(aws('arn:aws:iam::123456789012:role/a')).toBe(aws('arn:aws:iam::123456789012:role/b'));
+});
+
 test('it is short, and no part of what it is made from', () => {
   expect(id).toMatch(/^[0-9a-f]{12}$/u);
 });

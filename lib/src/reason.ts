@@ -15,6 +15,7 @@ export const reasons = {
   VersionNotFound: 'the secret has no such version',
   VersionDeleted: 'this version of the secret was deleted',
   VersionDestroyed: 'this version of the secret was destroyed',
+  VersionDisabled: 'this version of the secret is disabled',
   SecretValueEmpty: 'the value is empty',
   SecretValueInvalid: 'the value holds a line break or another character that a request cannot carry',
   SecretValueNotString: 'the value is not a string',

@@ -114,6 +114,11 @@ export class Cache {
     this.#plan(expected);
   }
 
+  /** The source may answer something else now: read soon. */
+  refresh(): void {
+    if (this.#blocked === undefined) this.#plan(undefined);
+  }
+
   setPolicy(policy: Policy): void {
     this.#state.policy = policy;
     this.#schedule();

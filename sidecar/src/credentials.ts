@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { LookupFunction } from 'node:net';
 import type { Credential } from '@rekey/crds/credential.ts';
 import { apiPath } from '@rekey/crds/names.ts';
+import { hasStore } from '@rekey/crds/source-kind.ts';
 import type { Store } from '@rekey/crds/store.ts';
 import type { Log } from '@rekey/lib/log.ts';
 import type { Reason } from '@rekey/lib/reason.ts';
@@ -70,7 +71,13 @@ class Running implements LiveCredentials {
       token: () => file('api/token'),
       now: () => clock.now(),
     });
-    this.#stores = new Stores({ lookup, token: (store) => file(`source/${store}/token`) });
+    this.#stores = new Stores({
+      lookup,
+      token: (store) => file(`source/${store}/token`),
+      onChange: () => {
+        for (const live of this.#lives) live.refresh();
+      },
+    });
     const { applyStatus } = this.#kubernetes;
     this.#binding = new BindingWriter({ ...config, applyStatus, clock, random, date: () => new Date(), log });
     this.#lives = config.snapshot.credentials.map(({ name, version, spec }) => this.#live(name, { spec, version }));
@@ -142,8 +149,9 @@ class Running implements LiveCredentials {
   /** A credential may come to name a store that the snapshot does not have. */
   #watchStores(): void {
     for (const live of this.#lives) {
-      const name = live.spec()?.storeRef.name;
-      if (name === undefined || this.#watchedStores.has(name)) continue;
+      const spec = live.spec();
+      const name = spec?.storeRef.name;
+      if (spec === undefined || name === undefined || !hasStore(spec.source) || this.#watchedStores.has(name)) continue;
       this.#watchedStores.add(name);
       this.#watch(`${apiPath}/mcpcredentialstores`, name, (object) => this.#setStore(name, object as Store | undefined));
     }

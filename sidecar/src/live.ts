@@ -1,6 +1,7 @@
 import type { Use } from '@rekey/crds/binding.ts';
 import type { CredentialSpec } from '@rekey/crds/credential.ts';
 import { sourceId } from '@rekey/crds/source-id.ts';
+import { hasStore } from '@rekey/crds/source-kind.ts';
 import { errorCode } from '@rekey/lib/log.ts';
 import type { Log } from '@rekey/lib/log.ts';
 import { Failure } from '@rekey/lib/reason.ts';
@@ -73,6 +74,11 @@ export class Live implements LiveCredential {
     this.follow();
   }
 
+  /** The source may answer something else now. */
+  refresh(): void {
+    this.#cache.refresh();
+  }
+
   /** Brings the cache in line with the resource and the store as they are now. */
   follow(): void {
     const resource = this.#resource;
@@ -134,8 +140,9 @@ export class Live implements LiveCredential {
     const { spec, version } = resource;
     const wanted = newest || spec.version === '' ? undefined : (version ?? spec.version);
     try {
-      const source = await this.#context.stores.source(spec.storeRef.name);
-      const reading = await source.read(spec.source, wanted, signal);
+      const source = await this.#context.stores.source(spec);
+      const refused = newest ? this.#cache.version : undefined;
+      const reading = await source.read(spec.source, { version: wanted, refused }, signal);
       this.#context.onRead('ok');
       return reading;
     } catch (error) {
@@ -162,25 +169,26 @@ function policyOf({ cacheTTLSeconds, maxStaleSeconds }: CredentialSpec): { ttl: 
 /**
  * Why the value may not be used, or the key of where it is read from: a value that was read under another key is dropped.
  *
- * | resource | suspend | store | outcome           |
- * |----------|---------|-------|-------------------|
- * | deleted  | -       | -     | CredentialDeleted |
- * | there    | true    | -     | Suspended         |
- * | there    | false   | gone  | StoreNotFound     |
- * | there    | false   | there | the key           |
+ * | resource | suspend | store                | outcome           |
+ * |----------|---------|----------------------|-------------------|
+ * | deleted  | -       | -                    | CredentialDeleted |
+ * | there    | true    | -                    | Suspended         |
+ * | there    | false   | gone                 | StoreNotFound     |
+ * | there    | false   | there, or not needed | the key           |
  */
 function accessOf(name: string, resource: Resource | undefined, stores: Stores): Failure | string {
   if (resource === undefined) return deleted(name);
   const { spec } = resource;
   if (spec.suspend) return new Failure('Suspended', `MCPCredential ${name} is suspended`);
+  if (!hasStore(spec.source)) return JSON.stringify([spec.source]);
   const store = stores.spec(spec.storeRef.name);
   if (store === undefined) return new Failure('StoreNotFound', `there is no MCPCredentialStore ${spec.storeRef.name}`);
   return JSON.stringify([spec.storeRef.name, placeOf(store), spec.source]);
 }
 
 function sourceOf(spec: CredentialSpec, stores: Stores): string {
-  const store = stores.spec(spec.storeRef.name);
-  return store === undefined ? '' : sourceId(spec, store);
+  const store = hasStore(spec.source) ? stores.spec(spec.storeRef.name) : undefined;
+  return store === undefined && hasStore(spec.source) ? '' : sourceId(spec, store);
 }
 
 function deleted(name: string): Failure {

@@ -1,23 +1,30 @@
+import type { CredentialSpec } from '@rekey/crds/credential.ts';
+import { hasStore } from '@rekey/crds/source-kind.ts';
+import type { SourceKind } from '@rekey/crds/source-kind.ts';
 import type { StoreSpec } from '@rekey/crds/store.ts';
 import { Failure } from '@rekey/lib/reason.ts';
-import { openSource } from './source/registry.ts';
+import { knownKind, openSource } from './source/registry.ts';
 import type { Source, SourceContext } from './source/source.ts';
 
 export interface StoresContext {
   lookup: SourceContext['lookup'];
   /** This pod's own token for the store of that name, read from its file. */
   token: (store: string) => Promise<string>;
+  /** What a source would answer may have changed. */
+  onChange: () => void;
 }
 
 interface Entry {
-  spec: StoreSpec;
-  source: Promise<Source> | undefined;
+  spec: StoreSpec | undefined;
+  sources: Map<SourceKind, Promise<Source>>;
 }
 
 /** The stores that the pod's credentials name, each with one source (and so one login) that they share. */
 export class Stores {
   readonly #context: StoresContext;
   readonly #entries = new Map<string, Entry>();
+  /** What credentials without a store read from. */
+  readonly #own: Entry = { spec: undefined, sources: new Map() };
 
   constructor(context: StoresContext) {
     this.#context = context;
@@ -31,29 +38,37 @@ export class Stores {
   set(name: string, spec: StoreSpec | undefined): void {
     const before = this.#entries.get(name);
     if (spec === undefined) this.#entries.delete(name);
-    else if (before !== undefined && placeOf(before.spec) === placeOf(spec)) {
+    else if (before?.spec !== undefined && placeOf(before.spec) === placeOf(spec)) {
       before.spec = spec;
       return;
-    } else this.#entries.set(name, { spec, source: undefined });
-    close(before?.source);
+    } else this.#entries.set(name, { spec, sources: new Map() });
+    close(before);
   }
 
-  async source(name: string): Promise<Source> {
-    const entry = this.#entries.get(name);
+  /** Rejects with a Failure when there is no such store, or it is not of the kind that the credential reads from. */
+  async source({ source, storeRef }: Pick<CredentialSpec, 'source' | 'storeRef'>): Promise<Source> {
+    const kind = knownKind(source);
+    const entry = hasStore(source) ? this.#entries.get(storeRef.name) : this.#own;
+    const name = hasStore(source) ? storeRef.name : '';
     if (entry === undefined) throw new Failure('StoreNotFound', `there is no MCPCredentialStore ${name}`);
-    const { lookup, token } = this.#context;
-    entry.source ??= openSource({ name, store: entry.spec, lookup, token: () => token(name) });
+    const opened = entry.sources.get(kind) ?? this.#open(kind, name, entry);
+    entry.sources.set(kind, opened);
     try {
-      return await entry.source;
+      return await opened;
     } catch (error) {
-      entry.source = undefined;
+      entry.sources.delete(kind);
       throw error;
     }
   }
 
   close(): void {
-    for (const { source } of this.#entries.values()) close(source);
+    for (const entry of [...this.#entries.values(), this.#own]) close(entry);
     this.#entries.clear();
+  }
+
+  #open(kind: SourceKind, name: string, { spec }: Entry): Promise<Source> {
+    const { lookup, token, onChange } = this.#context;
+    return openSource(kind, { name, store: spec, lookup, token: () => token(name), onChange });
   }
 }
 
@@ -62,9 +77,12 @@ export function placeOf({ pollIntervalSeconds: _poll, allowedNamespaces: _allowe
   return JSON.stringify(place);
 }
 
-function close(source: Promise<Source> | undefined): void {
-  source?.then(
-    (opened) => opened.close(),
-    () => undefined,
-  );
+function close(entry: Entry | undefined): void {
+  for (const source of entry?.sources.values() ?? []) {
+    source.then(
+      (opened) => opened.close(),
+      () => undefined,
+    );
+  }
+  entry?.sources.clear();
 }

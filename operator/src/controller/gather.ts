@@ -1,11 +1,12 @@
 import type { Use } from '@rekey/crds/binding.ts';
-import type { Credential } from '@rekey/crds/credential.ts';
+import type { Credential, CredentialSource } from '@rekey/crds/credential.ts';
 import { sourceId } from '@rekey/crds/source-id.ts';
+import { hasStore } from '@rekey/crds/source-kind.ts';
 import type { Store } from '@rekey/crds/store.ts';
 import { keyOf } from '@rekey/lib/watch.ts';
 import type { BoundPod, Input, MissedPod, Reading } from '../decide/input.ts';
 import { placeOf } from '../poll/poll.ts';
-import { audienceOf } from '../webhook/volumes.ts';
+import { audienceOf } from '@rekey/crds/store.ts';
 import { hasLabels, selects } from '../webhook/selector.ts';
 import { isAlive } from './pod.ts';
 import type { Pod } from './pod.ts';
@@ -23,19 +24,28 @@ export function gather(credential: Credential, state: State, { reading, missed, 
   const { namespace, name } = credential.metadata;
   const alive = state.pods.in(namespace).filter(isAlive);
   const uninformed = alive.filter((pod) => pod.credentials[name] === undefined && selects(credential.spec.podSelector, pod.labels));
-  const store = state.stores.get(credential.spec.storeRef.name);
+  const { source, storeRef } = credential.spec;
+  const store = hasStore(source) ? state.stores.get(storeRef.name) : undefined;
   return {
     credential,
     siblings: state.credentials.in(namespace).filter((other) => other.metadata.name !== name),
-    store: storeState(store, state, namespace),
-    place: (store === undefined ? undefined : placeOf(store.spec, credential.spec.source)) ?? credential.spec.source.vault?.path ?? '',
-    source: store === undefined ? undefined : sourceId(credential.spec, store.spec),
+    store: hasStore(source) ? storeState(store, state, namespace) : 'Found',
+    place: placeIn(namespace, source, store),
+    source: store === undefined && hasStore(source) ? undefined : sourceId(credential.spec, store?.spec),
     audience: store === undefined ? undefined : audienceOf(store.spec),
     reading,
     pods: alive.map((pod) => boundPod(pod, name, state)).filter((pod) => pod !== undefined),
     missed: missed === undefined ? undefined : [...missed, ...uninformed.map(missedPod)],
     specChanged,
   };
+}
+
+/** Where the value lives, as a person writes it; as far as that is known without its store. */
+function placeIn(namespace: string, source: CredentialSource, store: Store | undefined): string {
+  const { vault, awsSecretsManager: aws, gcpSecretManager: gcp, kubernetesSecret: own } = source;
+  if (own !== undefined) return `secret/${own.name} of namespace ${namespace}`;
+  const known = store === undefined ? undefined : placeOf(store.spec, source);
+  return known ?? vault?.path ?? aws?.secretId ?? gcp?.secret ?? '';
 }
 
 export function storeState(store: Store | undefined, state: State, namespace: string): Input['store'] {

@@ -2,7 +2,7 @@ import { snapshotAnnotation } from '@rekey/crds/names.ts';
 import type { Snapshot } from '@rekey/crds/snapshot.ts';
 import type { KubernetesObject } from '@rekey/lib/watch.ts';
 import type { Injected } from '../decide/input.ts';
-import { audienceOf } from '../webhook/volumes.ts';
+import { audienceOf } from '@rekey/crds/store.ts';
 
 /** What the controller reads of a pod (core/v1). */
 export interface WholePod extends KubernetesObject {

@@ -109,6 +109,17 @@ const cases: Record<string, [Parameters<typeof input>[0], Expected]> = {
     { spec: { version: '6' }, reading: versions({ 6: 'Destroyed', 7: 'Live' }) },
     { conditions: { Ready: 'False VersionDestroyed' }, status: { version: '7' } },
   ],
+  'a pin to a disabled version keeps the last good one': [
+    { spec: { version: '6' }, reading: versions({ 6: 'Disabled', 7: 'Live' }) },
+    { conditions: { Ready: 'False VersionDisabled' }, status: { version: '7' } },
+  ],
+  'a pin to a label is one to the version that has it': [
+    {
+      spec: { version: 'AWSPREVIOUS' },
+      reading: { versions: { current: '8', states: { 6: 'Live', 8: 'Live' }, aliases: { AWSPREVIOUS: '6', AWSCURRENT: '8' } } },
+    },
+    { status: { version: '6', place: 'kv/mcp/github' } },
+  ],
   'a newest version that was deleted keeps the last good one and says so': [
     { reading: versions({ 7: 'Live', 8: 'Deleted' }) },
     { conditions: { Ready: 'False VersionDeleted', Propagated: 'False VersionDeleted' }, status: { version: '7' } },

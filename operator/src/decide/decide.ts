@@ -28,6 +28,7 @@ export function decide(input: Input, now: Date): CredentialStatus {
   const moment = { generation: credential.metadata.generation ?? 0, now };
   return {
     observedGeneration: moment.generation,
+    place,
     ...rotation,
     pods: podStatus(rollup),
     conditions: conditionsOf(drafts(facts), before.conditions ?? [], moment),

@@ -51,7 +51,7 @@ export function inTheWay({ credential, conflict, storeProblem }: Facts): Problem
   return conflict ?? storeProblem;
 }
 
-const goneReasons = new Set(['SecretNotFound', 'VersionNotFound', 'VersionDeleted', 'VersionDestroyed']);
+const goneReasons = new Set(['SecretNotFound', 'VersionNotFound', 'VersionDeleted', 'VersionDestroyed', 'VersionDisabled']);
 
 /** The source answered, and what it said is final; everything else it says may be about the operator alone. */
 export function gone({ problem }: Facts): Problem | undefined {

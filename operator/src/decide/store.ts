@@ -1,4 +1,4 @@
-import type { Store, StoreStatus } from '@rekey/crds/store.ts';
+import type { Store, StoreSpec, StoreStatus } from '@rekey/crds/store.ts';
 import { conditionsOf } from '../status.ts';
 import type { Draft } from '../status.ts';
 import { count } from './input.ts';
@@ -26,25 +26,36 @@ export interface StoreReadings {
 export function decideStore(store: Store, readings: StoreReadings, now: Date): StoreStatus {
   const generation = store.metadata.generation ?? 0;
   const conditions = conditionsOf([ready(store, readings)], store.status?.conditions ?? [], { generation, now });
-  return { observedGeneration: generation, conditions };
+  return { observedGeneration: generation, place: placeOfStore(store.spec), conditions };
+}
+
+/** Where it is, as a person knows it. */
+function placeOfStore({ vault, awsSecretsManager: aws, gcpSecretManager: gcp }: StoreSpec): string {
+  return vault?.address ?? aws?.region ?? gcp?.project ?? '';
 }
 
 function ready(store: Store, { login, paths }: StoreReadings): Draft {
   const type = 'Ready';
   if (login === undefined) return { type, status: 'Unknown', reason: 'Pending', message: 'waiting for the first login' };
   if (login.failure !== undefined) return { type, status: 'False', ...login.failure };
-  const role = store.spec.vault?.auth.kubernetes?.operatorRole ?? '';
+  const role = operatorRole(store.spec);
   const denied = paths.filter(({ failure }) => failure?.reason === 'SourceDenied');
-  if (paths.length === 0)
-    return { type, status: 'True', reason: 'LoggedIn', message: `role ${role} logs in; no credential reads here yet` };
+  if (paths.length === 0) return { type, status: 'True', reason: 'LoggedIn', message: `${role} logs in; no credential reads here yet` };
   if (denied.length === paths.length) return { type, status: 'False', ...first(denied) };
   const read = paths.filter(({ versions }) => versions !== undefined).length;
   return {
     type,
     status: 'True',
     reason: 'MetadataRead',
-    message: `role ${role} logs in and reads metadata at ${read} of ${count(paths.length, 'path')}`,
+    message: `${role} logs in and reads metadata at ${read} of ${count(paths.length, 'path')}`,
   };
+}
+
+/** Who the operator is there: a role of Vault or IAM, or a service account of GCP. */
+function operatorRole({ vault, awsSecretsManager: aws, gcpSecretManager: gcp }: StoreSpec): string {
+  const auth = vault?.auth.kubernetes ?? vault?.auth.jwt;
+  const role = auth?.operatorRole ?? aws?.operatorRoleARN;
+  return role === undefined ? `service account ${gcp?.operatorServiceAccount ?? 'of the operator'}` : `role ${role}`;
 }
 
 function first(denied: readonly Reading[]): { reason: string; message: string } {

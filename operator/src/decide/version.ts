@@ -26,14 +26,17 @@ interface Wish {
  * | none yet             | any | -                                            | kept    | -                 |
  * | a failure            | any | -                                            | kept    | the failure       |
  * | versions             | ''  | live                                         | newest  | -                 |
- * | versions             | ''  | deleted, destroyed                           | kept    | VersionDeleted, … |
+ * | versions             | ''  | deleted, destroyed, disabled                 | kept    | VersionDeleted, … |
  * | versions             | N   | live                                         | N       | -                 |
- * | versions             | N   | deleted, destroyed, not there                | kept    | VersionDeleted, … |
+ * | versions             | N   | deleted, destroyed, disabled, not there      | kept    | VersionDeleted, … |
+ *
+ * A pin that is a label counts as the version that it stands for.
  */
 export function chooseVersion(reading: Reading | undefined, { pin, kept, place }: Wish): ChosenVersion {
   if (reading === undefined) return { version: kept };
   if (reading.failure !== undefined) return { version: kept, problem: reading.failure };
-  const wanted = pin === '' ? reading.versions.current : pin;
+  const { current, aliases = {} } = reading.versions;
+  const wanted = pin === '' ? current : (aliases[pin] ?? pin);
   const problem = unusable(reading.versions, { pin, wanted, place });
   return problem === undefined ? { version: wanted, seen: true } : { version: kept, problem };
 }
@@ -51,6 +54,7 @@ function unusable(versions: Versions, { pin, wanted, place }: Wanted): Problem |
   const live = liveVersions(versions);
   const then = live.length === 0 ? 'write a new version' : `set spec.version to a usable one (${some(live)}) or write a new version`;
   if (state === 'Deleted') return { reason: 'VersionDeleted', message: `${what} was deleted: undelete it, ${then}` };
+  if (state === 'Disabled') return { reason: 'VersionDisabled', message: `${what} is disabled: enable it, ${then}` };
   if (state === 'Destroyed') return { reason: 'VersionDestroyed', message: `${what} was destroyed: ${then}` };
   return { reason: 'VersionNotFound', message: `${what} does not exist: ${then}` };
 }

@@ -1,14 +1,17 @@
 import type { CredentialSource } from '@rekey/crds/credential.ts';
 import type { Store, StoreSpec } from '@rekey/crds/store.ts';
+import { Failure } from '@rekey/lib/reason.ts';
 import { vaultMetadata, vaultPlace } from './vault.ts';
 
-export type VersionState = 'Live' | 'Deleted' | 'Destroyed';
+export type VersionState = 'Live' | 'Deleted' | 'Destroyed' | 'Disabled';
 
 /** The versions of one secret, as its metadata says. */
 export interface Versions {
   /** The newest, in whatever state. */
   current: string;
   states: Readonly<Record<string, VersionState>>;
+  /** Labels that a pin may use, each with the version that it stands for now: AWS' staging labels, GCP's aliases. */
+  aliases?: Readonly<Record<string, string>>;
 }
 
 /** A source as the operator sees it: metadata, never a value. Both methods reject with a Failure of the closed list. */
@@ -38,21 +41,24 @@ interface Kind {
   place: (store: StoreSpec, source: CredentialSource) => string | undefined;
 }
 
-const kinds: Record<'vault', Kind> = {
+const kinds: Partial<Record<keyof StoreSpec, Kind>> = {
   vault: { open: vaultMetadata, place: vaultPlace },
 };
 
+/** Throws a Failure for a kind of store that this operator does not know. */
 export function openMetadataSource(context: PollContext): MetadataSource {
-  return kindOf(context.store.spec).open(context);
+  const kind = kindOf(context.store.spec);
+  if (kind === undefined)
+    throw new Failure('StoreNotFound', `this operator does not know the kind of store that ${context.store.metadata.name} is`);
+  return kind.open(context);
 }
 
 /** Undefined when the credential's source is not of the store's kind. */
 export function placeOf(store: StoreSpec, source: CredentialSource): string | undefined {
-  return kindOf(store).place(store, source);
+  return kindOf(store)?.place(store, source);
 }
 
 /** The API server lets exactly one key through (the schema's `exactlyOne`). */
-function kindOf(store: StoreSpec): Kind {
-  const kind = (Object.keys(kinds) as (keyof typeof kinds)[]).find((key) => store[key] !== undefined);
-  return kinds[kind ?? 'vault'];
+function kindOf(store: StoreSpec): Kind | undefined {
+  return Object.entries(kinds).find(([name]) => store[name as keyof StoreSpec] !== undefined)?.[1];
 }

@@ -1,13 +1,8 @@
 import { mounts, snapshotAnnotation } from '@rekey/crds/names.ts';
-import type { Store, StoreSpec } from '@rekey/crds/store.ts';
+import { audienceOf } from '@rekey/crds/store.ts';
+import type { Store } from '@rekey/crds/store.ts';
 import type { Volume } from './pod.ts';
 
-/** The audience of the tokens for a store; of one that does not exist yet the schema's default, so that most pods need no restart when it does. */
-export function audienceOf(store: StoreSpec | undefined): string {
-  return store?.vault?.auth.kubernetes?.audience ?? defaultAudience;
-}
-
-const defaultAudience = 'vault';
 const tokenSeconds = 3600;
 
 /** The sidecar's volumes: its CA and its identities, mounted nowhere else, and the trust bundle, which the app reads. */

@@ -2,33 +2,20 @@ import https from 'node:https';
 import { performance } from 'node:perf_hooks';
 import type { CredentialSource, VaultReference } from '@rekey/crds/credential.ts';
 import type { VaultStore } from '@rekey/crds/store.ts';
-import { backoff, sleep } from '@rekey/lib/backoff.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import nodeVault from 'node-vault';
-import type { Reading, Source, SourceContext } from '../source.ts';
+import { Attempts, usual } from '../attempts.ts';
+import type { Limits } from '../attempts.ts';
+import type { Reading, Source, SourceContext, Wanted } from '../source.ts';
 import type { Answer, Asked } from './answer.ts';
 import { fields, invalid, isRefusal, isThere, readingOf } from './answer.ts';
 import { Session } from './session.ts';
 import type { Token } from './session.ts';
 import { transport, TransportFault } from './transport.ts';
 
-/** Times in milliseconds. One read takes `budget` at most, all its attempts and logins together. */
-export interface Limits {
-  attempts: number;
-  attempt: number;
-  budget: number;
-  /** Base of the full jitter between two attempts. */
-  pause: number;
-}
-
-const usual: Limits = { attempts: 3, attempt: 2000, budget: 5000, pause: 250 };
-
-/** Worth another attempt: the next may reach a vault that is well. */
-const passing: ReadonlySet<string> = new Set(['SourceUnreachable', 'SourceThrottled', 'SourceSealed']);
-
 /** HashiCorp Vault or OpenBao: KV version 2, Kubernetes auth. */
 export function vaultSource(context: SourceContext, limits: Limits = usual): Source {
-  const { vault } = context.store;
+  const vault = context.store?.vault;
   const auth = vault?.auth.kubernetes;
   if (vault === undefined || auth === undefined) throw new Failure('StoreNotFound', `store ${context.name} has no vault to log in to`);
   return new VaultSource({ ...context, vault, auth, limits });
@@ -45,12 +32,12 @@ class VaultSource implements Source {
   readonly #agent: https.Agent;
   readonly #client: nodeVault.client;
   readonly #session: Session;
-  /** While the vault is away each read tries once: a fleet that tries three times keeps a vault down that comes back. */
-  #away = false;
+  readonly #attempts: Attempts;
 
   constructor(context: VaultContext) {
     const { vault, auth, limits, lookup, name } = context;
     this.#context = context;
+    this.#attempts = new Attempts(limits);
     this.#agent = new https.Agent({
       keepAlive: true,
       maxSockets: 4,
@@ -74,38 +61,17 @@ class VaultSource implements Source {
     });
   }
 
-  async read(reference: CredentialSource, version: string | undefined, signal: AbortSignal): Promise<Reading> {
-    const { vault, auth, limits, name } = this.#context;
+  async read(reference: CredentialSource, { version }: Wanted, signal: AbortSignal): Promise<Reading> {
+    const { vault, auth, name } = this.#context;
     if (reference.vault === undefined) throw new Failure('StoreNotFound', `store ${name} is a vault and the credential's source is none`);
     const place = placeOf(reference.vault, vault);
     const asked: Asked = { what: `${place.mount}/${place.path} in store ${name}`, key: reference.vault.key, role: auth.role, version };
-    const budget = AbortSignal.timeout(limits.budget);
-    const within = AbortSignal.any([signal, budget]);
-    const reading = this.#attempts(() => this.#readOnce(`${place.mount}/data/${place.path}`, asked, within), within);
-    return ended(reading, within, () => new Failure('SourceUnreachable', `the vault did not answer in time, reading ${asked.what}`));
+    return this.#attempts.run((within) => this.#readOnce(`${place.mount}/data/${place.path}`, asked, within), asked.what, signal);
   }
 
   close(): void {
     this.#session.forget();
     this.#agent.destroy();
-  }
-
-  async #attempts(task: () => Promise<Reading>, signal: AbortSignal): Promise<Reading> {
-    const { attempts, pause } = this.#context.limits;
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        const reading = await task();
-        this.#away = false;
-        return reading;
-      } catch (error) {
-        const again = error instanceof Failure && passing.has(error.reason);
-        if (!again || this.#away || signal.aborted || attempt + 1 >= attempts) {
-          this.#away = again;
-          throw error;
-        }
-        await sleep(backoff(attempt, Math.random, pause), signal);
-      }
-    }
   }
 
   /** One read; with a token that was in hand before, a refusal may be the token's fault: exactly one new login (Vault's 403 says either). */
@@ -159,14 +125,4 @@ async function answerOf(call: Promise<unknown>, what: string): Promise<Answer> {
 function faultOf({ code }: TransportFault, what: string): Failure {
   if (code === 'EMSGSIZE') return new Failure('SourceResponseInvalid', `the answer is larger than a secret can be, reading ${what}`);
   return new Failure('SourceUnreachable', `the vault cannot be reached (${code}), reading ${what}`);
-}
-
-/** The promise, or the failure once the signal aborts: a login that is shared with others is not ours to abort. */
-function ended<T>(promise: Promise<T>, signal: AbortSignal, failure: () => Failure): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(failure());
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

@@ -17,7 +17,7 @@ export const reasons = {
   VersionDestroyed: 'this version of the secret was destroyed',
   VersionDisabled: 'this version of the secret is disabled',
   SecretValueEmpty: 'the value is empty',
-  SecretValueInvalid: 'the value holds a line break or another character that a request cannot carry',
+  SecretValueInvalid: 'the value holds a line break or another character that a request cannot carry, or is no value at all',
   SecretValueNotString: 'the value is not a string',
   SecretValueTooLarge: 'the value is larger than a request can carry',
   // The resources

@@ -1,5 +1,5 @@
 import { Failure } from '@rekey/lib/reason.ts';
-import { valueOf } from './value.ts';
+import { textValue, valueOf } from './value.ts';
 
 const good: Record<string, [unknown, string]> = {
   'a plain token': ['ghp_0123456789', 'ghp_0123456789'],
@@ -7,7 +7,7 @@ const good: Record<string, [unknown, string]> = {
   'one CRLF at the end is trimmed': ['token\r\n', 'token'],
   'a space inside stays': ['two words', 'two words'],
   'one character': ['x', 'x'],
-  'the words that stand for nothing are values like others': ['undefined', 'undefined'],
+  'a word that only begins like one for nothing': ['nullable', 'nullable'],
   'exactly 16 KiB': ['a'.repeat(16_384), 'a'.repeat(16_384)],
   '16 KiB and a line feed': [`${'a'.repeat(16_384)}\n`, 'a'.repeat(16_384)],
 };
@@ -39,6 +39,9 @@ const bad: Record<string, [Record<string, unknown>, string]> = {
   'a space at the end': [{ token: 'sk-1 ' }, 'SecretValueInvalid'],
   'a space at the begin': [{ token: ' sk-1' }, 'SecretValueInvalid'],
   'over 16 KiB': [{ token: 'a'.repeat(16_385) }, 'SecretValueTooLarge'],
+  'over 64 KiB': [{ token: 'a'.repeat(65_537) }, 'SecretValueTooLarge'],
+  'the word undefined': [{ token: 'undefined' }, 'SecretValueInvalid'],
+  'the word null, with a line feed': [{ token: 'null\n' }, 'SecretValueInvalid'],
 };
 
 test.each(Object.entries(bad))('%s has a reason, and the message holds nothing of the value', (name, [secret, reason]) => {
@@ -47,6 +50,54 @@ test.each(Object.entries(bad))('%s has a reason, and the message holds nothing o
   expect(failure.reason).toBe(reason);
   expect(failure.message).toContain('kv/mcp/github');
   expect(failure.message).not.toMatch(/sk-|aaa/u);
+});
+
+describe('a secret that is one text', () => {
+  const found: Record<string, [string | Uint8Array, string | undefined, string]> = {
+    'all of it': ['sk-1', undefined, 'sk-1'],
+    'all of it, with a line feed': ['sk-1\n', undefined, 'sk-1'],
+    'all of it, though it is JSON': ['{"token":"sk-1"}', undefined, '{"token":"sk-1"}'],
+    'bytes that are text': [Buffer.from('xsk-1').subarray(1), undefined, 'sk-1'],
+    'a key of bytes that are JSON': [Buffer.from('{"token":"sk-1"}'), 'token', 'sk-1'],
+    'a key': ['{"token":"sk-1"}', 'token', 'sk-1'],
+    'a nested key': ['{"github":{"token":{"value":"sk-1"}}}', 'github.token.value', 'sk-1'],
+    'a key with a dot, before a nested one': ['{"a":{"b":"sk-2"},"a.b":"sk-1"}', 'a.b', 'sk-1'],
+    'a key with a dot in a secret over 64 KiB': [JSON.stringify({ 'a.b': 'sk-1', more: 'x'.repeat(65_537) }), 'a.b', 'sk-1'],
+  };
+  test.each(Object.entries(found))('%s', (_name, [text, key, value]) => {
+    expect(textValue(text, key, 'mcp/github').reveal()).toBe(value);
+  });
+
+  const missing: Record<string, [string | Uint8Array, string | undefined, string]> = {
+    'bytes that are no text': [Buffer.from([0x73, 0x6b, 0x2d, 0xff]), undefined, 'SecretValueInvalid'],
+    'bytes that are no text, with a key': [Buffer.from([0xff]), 'token', 'SecretValueInvalid'],
+    'text beyond ASCII': [Buffer.from('sk-\u00e9'), undefined, 'SecretValueInvalid'],
+    empty: ['', undefined, 'SecretValueEmpty'],
+    'no bytes': [new Uint8Array(), undefined, 'SecretValueEmpty'],
+    'the word undefined': ['undefined', undefined, 'SecretValueInvalid'],
+    'the word null': ['null', undefined, 'SecretValueInvalid'],
+    'a key of nothing': ['', 'token', 'KeyNotFound'],
+    'a key of what is not JSON': ['sk-1', 'token', 'KeyNotFound'],
+    'a key of JSON that is null': ['null', 'token', 'KeyNotFound'],
+    'a key of a JSON list': ['["sk-1"]', '0', 'KeyNotFound'],
+    'a key of a JSON string': ['"sk-1"', 'length', 'KeyNotFound'],
+    'a key that is not there': ['{"other":"sk-1"}', 'token', 'KeyNotFound'],
+    'a key that only the prototype has': ['{}', 'constructor', 'KeyNotFound'],
+    'a path through the prototype': ['{"a":{}}', 'a.constructor.name', 'KeyNotFound'],
+    'a path through a list': ['{"a":["sk-1"]}', 'a.0', 'KeyNotFound'],
+    'a path through a string': ['{"a":"sk-1"}', 'a.length', 'KeyNotFound'],
+    'a number': ['{"token":8}', 'token', 'SecretValueNotString'],
+    null: ['{"token":null}', 'token', 'SecretValueNotString'],
+    'an object': ['{"token":{"sk-1":1}}', 'token', 'SecretValueNotString'],
+    'the word null under a key': ['{"token":"null"}', 'token', 'SecretValueInvalid'],
+    'over 16 KiB': [`{"token":"${'a'.repeat(16_385)}"}`, 'token', 'SecretValueTooLarge'],
+  };
+  test.each(Object.entries(missing))('%s has a reason, and the message holds nothing of it', (_name, [text, key, reason]) => {
+    const failure = caught(() => textValue(text, key, 'mcp/github'));
+    expect(failure.reason).toBe(reason);
+    expect(failure.message).toContain('mcp/github');
+    expect(failure.message).not.toMatch(/sk-|aaa/u);
+  });
 });
 
 function caught(task: () => unknown): Failure {

@@ -1,5 +1,5 @@
 import { badInputs, goodInputs } from '@rekey/crds/rules.table.ts';
-import { condition, credential } from './lib/fleet.ts';
+import { condition, credential } from './lib/credential.ts';
 import { apply, kubectl, list, refusal } from './lib/kube.ts';
 import { until } from './lib/run.ts';
 import { canary, newSecret } from './lib/secret.ts';

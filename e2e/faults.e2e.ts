@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { condition, credential, patch } from './lib/fleet.ts';
+import { condition, credential, patch } from './lib/credential.ts';
 import { apply, containers, kubectl, refusal } from './lib/kube.ts';
 import { until } from './lib/run.ts';
 import type { Answer } from './lib/sandbox.ts';

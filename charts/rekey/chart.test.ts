@@ -40,6 +40,7 @@ describe('rights', () => {
       'ClusterRole rekey-operator: list,watch rekey.dev/mcpcredentials,mcpcredentialstores',
       'ClusterRole rekey-operator: list,watch,create,patch rbac.authorization.k8s.io/rolebindings [rekey-sidecar]',
       'ClusterRole rekey-operator: list,watch,create,patch rekey.dev/mcpcredentialbindings',
+      'ClusterRole rekey-operator: patch core/pods',
       'ClusterRole rekey-operator: patch rekey.dev/mcpcredentials/status,mcpcredentialstores/status',
       'ClusterRole rekey-sidecar: list,watch rekey.dev/mcpcredentials',
       'ClusterRole rekey-sidecar: patch rekey.dev/mcpcredentialbindings/status',

@@ -23,7 +23,7 @@ beforeAll(async () => {
     ValidatingAdmissionPolicyBinding: 'validatingadmissionpolicybindings',
   };
   const policies = template().filter(({ kind }) => kind in kinds);
-  if (policies.length !== 7) throw new Error(`the chart renders ${policies.length} policies and bindings, not the 7 that are tested here`);
+  if (policies.length !== 9) throw new Error(`the chart renders ${policies.length} policies and bindings, not the 9 that are tested here`);
   for (const policy of policies) {
     const plural = kinds[policy.kind as keyof typeof kinds];
     await api.admin.apply(`/apis/admissionregistration.k8s.io/v1/${plural}/${policy.metadata.name}`, policy);
@@ -102,7 +102,7 @@ describe('kubectl debug', () => {
   const mount = (name: string): object => ({ volumeMounts: [{ name, mountPath: '/mnt' }] });
 
   beforeAll(async () => {
-    const volumes = ['rekey-identity', 'rekey-ca', 'rekey-trust'].map(volume);
+    const volumes = ['rekey-identity', 'rekey-ca', 'rekey-secrets', 'rekey-trust'].map(volume);
     const make = (name: string, labels: Record<string, string>, init: object[], spec: object): Promise<unknown> =>
       api.admin.create('/api/v1/namespaces/open/pods', pod(labels, init, spec, name));
     await make('volumes', { injected: 'true' }, [sidecar()], { volumes });
@@ -113,8 +113,9 @@ describe('kubectl debug', () => {
   });
 
   const refused: [string, string, object, RegExp][] = [
-    ['the identity', 'volumes', mount('rekey-identity'), /403 .*may not mount rekey-identity or rekey-ca/u],
-    ['the CA key', 'volumes', mount('rekey-ca'), /403 .*may not mount rekey-identity or rekey-ca/u],
+    ['the identity', 'volumes', mount('rekey-identity'), /403 .*may not mount rekey-identity/u],
+    ['the CA key', 'volumes', mount('rekey-ca'), /403 .*may not mount rekey-identity/u],
+    ['the Secrets that the sidecar reads', 'volumes', mount('rekey-secrets'), /403 .*may not mount rekey-identity/u],
     ['the processes of the sidecar', 'p', { targetContainerName: 'rekey' }, /403 .*may not join the processes of the sidecar/u],
     ['the user of the sidecar', 'p', { securityContext: { runAsUser: 65_532 } }, /403 .*may not run as user 65532/u],
     ['the user of the sidecar, by the pod', 'same-user', {}, /403 .*may not run as user 65532/u],
@@ -211,5 +212,66 @@ describe('the status of a binding', () => {
 
   test('is written by a person who may', async () => {
     expect(await write('mine', 'other', 'admin-token')).toBe('');
+  });
+});
+
+describe('the operator and pods', () => {
+  let token: string;
+  const pods = '/api/v1/namespaces/open/pods';
+
+  beforeAll(async () => {
+    const metadata = { name: 'rekey-operator' };
+    await api.admin.create('/api/v1/namespaces/rekey-system/serviceaccounts', { apiVersion: 'v1', kind: 'ServiceAccount', metadata });
+    // More than the chart gives it: the policy alone is what holds here.
+    const subjects = [{ kind: 'ServiceAccount', name: 'rekey-operator', namespace: 'rekey-system' }];
+    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' };
+    await api.admin.create('/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRoleBinding',
+      metadata: { name: 'operator-may-all' },
+      roleRef,
+      subjects,
+    });
+    const request = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} };
+    const path = '/api/v1/namespaces/rekey-system/serviceaccounts/rekey-operator/token';
+    token = (await api.admin.create<{ metadata: { name: string }; status: { token: string } }>(path, request)).status.token;
+    const annotated = pod({ injected: 'true' }, [sidecar()], {}, 'touched') as { metadata: object };
+    const annotations = { 'rekey.dev/snapshot': 'x' };
+    await api.admin.create(pods, { ...annotated, metadata: { ...annotated.metadata, annotations } });
+    await api.admin.create(pods, pod({}, [], {}, 'untouched'));
+    await until(async () => ((await patch({ metadata: { labels: { a: 'b' } } })) === '' ? undefined : true));
+  });
+
+  const patch = (body: object, name = 'touched', by = token): Promise<string> =>
+    said({ method: 'PATCH', path: `${pods}/${name}?dryRun=All`, body, type: 'application/merge-patch+json', token: by });
+
+  test('it may set, change and remove its annotation', async () => {
+    expect(await patch({ metadata: { annotations: { 'rekey.dev/refresh': '1' } } })).toBe('');
+    await api.admin.patch(`${pods}/touched`, { metadata: { annotations: { 'rekey.dev/refresh': '1' } } });
+    expect(await patch({ metadata: { annotations: { 'rekey.dev/refresh': '2' } } })).toBe('');
+    expect(await patch({ metadata: { annotations: { 'rekey.dev/refresh': null } } })).toBe('');
+  });
+
+  const refused: [string, object][] = [
+    ['another annotation', { metadata: { annotations: { other: '1' } } }],
+    ['the snapshot', { metadata: { annotations: { 'rekey.dev/snapshot': 'y' } } }],
+    ['the snapshot, by taking it away', { metadata: { annotations: { 'rekey.dev/snapshot': null } } }],
+    ['a label', { metadata: { labels: { 'rekey.dev/injected': 'none' } } }],
+    ['an owner', { metadata: { ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name: 'x', uid: 'x' }] } }],
+    ['a finalizer', { metadata: { finalizers: ['example.com/held'] } }],
+    ['an image', { spec: { containers: [{ name: 'server', image: 'other' }] } }],
+  ];
+  test.each(refused)('it may not change %s', async (_name, body) => {
+    expect(await patch(body)).toMatch(/403 .*changes nothing of a pod but its annotation/u);
+  });
+
+  test('it may not change a pod without the sidecar', async () => {
+    expect(await patch({ metadata: { annotations: { 'rekey.dev/refresh': '1' } } }, 'untouched')).toMatch(
+      /403 .*no pod that has no sidecar/u,
+    );
+  });
+
+  test('a person may', async () => {
+    expect(await patch({ metadata: { annotations: { other: '1' } } }, 'touched', 'admin-token')).toBe('');
   });
 });

@@ -18,6 +18,9 @@ const use = z.object({
     .max(64)
     .optional()
     .meta({ description: 'What the versions are versions of, as status.source of the MCPCredential says it; no part of the value.' }),
+  createdAt: time.optional().meta({
+    description: 'When this version was written, where the source says so; of a Kubernetes Secret when the volume of the pod got it.',
+  }),
   acceptedVersion: z.string().max(64).optional().meta({ description: 'The last version that the upstream answered without refusing it.' }),
   reason: z.string().max(64).optional().meta({ description: 'Why the credential does not work in this pod; empty when it does.' }),
   message: z.string().max(1024).optional(),

@@ -212,5 +212,5 @@ export interface Credential {
   status?: CredentialStatus;
 }
 
-export type { CredentialSource, VaultReference } from './source.ts';
+export type { AWSReference, CredentialSource, GCPReference, KubernetesReference, VaultReference } from './source.ts';
 export { placeholderOf, placeholders } from './placeholder.ts';

@@ -12,6 +12,12 @@ export const injectedLabel = 'rekey.dev/injected';
 /** On a pod, written by the webhook: the credentials and stores as they were (`Snapshot` as JSON), so that the sidecar starts without the API server. */
 export const snapshotAnnotation = 'rekey.dev/snapshot';
 
+/**
+ * On an MCPCredential, any value: asks for what is new at once. On a pod, written by webhook and operator: what its credentials from
+ * Kubernetes Secrets asked for last; the kubelet looks at a pod's volumes when an annotation changes.
+ */
+export const refreshAnnotation = 'rekey.dev/refresh';
+
 export const sidecarName = 'rekey';
 export const sidecarUid = 65_532;
 

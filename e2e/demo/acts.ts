@@ -1,21 +1,28 @@
 import type { Server } from '../servers/fleet.ts';
 import type { Driver } from '../lib/driver.ts';
-import { condition, credential, fleet, patch, propagated } from '../lib/fleet.ts';
-import type { Rotation } from '../lib/fleet.ts';
+import { fleet } from '../servers/fleet.ts';
+import { condition, credential, patch, propagated } from '../lib/credential.ts';
+import type { Rotation } from '../lib/keys.ts';
 import type { Stack } from '../lib/stack.ts';
 import { until } from '../lib/run.ts';
 import type { RotationResult } from './report.ts';
 
 /** Rotates every credential at once, and waits until every pod uses the new one. */
-export async function rotateAll({ keys, internet }: Stack, kind: 'overlap' | 'revoked at once'): Promise<RotationResult[]> {
+export async function rotateAll({ keys, internet, sources }: Stack, kind: 'overlap' | 'revoked at once'): Promise<RotationResult[]> {
   const rotations = await Promise.all(fleet.map((server) => keys.rotate(server, { revoke: kind === 'revoked at once' })));
-  const ends = await Promise.all(rotations.map(({ server, version }) => propagated(server.name, version)));
+  const ends = await Promise.all(
+    rotations.map(async ({ server, version }) => {
+      const newest = await version();
+      return { version: newest, end: await propagated(server.name, newest) };
+    }),
+  );
   const firstUses = await Promise.all(rotations.map((rotation) => firstUse(internet, rotation)));
-  return rotations.map(({ server, version, at }, index) => ({
+  return rotations.map(({ server, at }, index) => ({
     kind,
     credential: server.name,
-    version,
-    millisecondsToAll: (ends[index] ?? Infinity) - at,
+    source: sources.of(server).name,
+    version: ends[index]?.version ?? '',
+    millisecondsToAll: (ends[index]?.end ?? Infinity) - at,
     millisecondsToFirstUse: Math.max(0, (firstUses[index] ?? Infinity) - at),
   }));
 }
@@ -27,14 +34,17 @@ async function firstUse(internet: Stack['internet'], { server, key }: Rotation):
   });
 }
 
-/** Pins one credential to an earlier version, whose key the provider still accepts, and lets it go on afterwards. */
-export async function rollBack(server: Server, version: string, newest: string): Promise<RotationResult> {
+/** Pins one credential to the version before the newest, whose key the provider accepts again, and lets it go on afterwards. */
+export async function rollBack(server: Server, { keys, sources }: Stack): Promise<RotationResult> {
+  const source = sources.of(server);
+  const newest = (await keys.versions(server)).at(-1) ?? '';
+  const version = await keys.reinstate(server);
   const at = Date.now();
-  await patch(server.name, { version });
+  await patch(server.name, { version: source.previous ?? version });
   const end = await propagated(server.name, version);
   await patch(server.name, { version: '' });
   await propagated(server.name, newest);
-  return { kind: 'rollback', credential: server.name, version, millisecondsToAll: end - at };
+  return { kind: 'rollback', credential: server.name, source: source.name, version, millisecondsToAll: end - at };
 }
 
 /** Suspends one credential until its calls were refused on purpose, and resumes it. */

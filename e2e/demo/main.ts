@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { fleet } from '../lib/fleet.ts';
+import { chosenSources } from '../lib/source.ts';
+import { fleet } from '../servers/fleet.ts';
 import { kubeconfig, kubectlPath } from '../lib/kube.ts';
 import { root, say } from '../lib/run.ts';
 import { bringUp, startFleet } from '../lib/stack.ts';
@@ -7,7 +8,7 @@ import { play } from './play.ts';
 import { broken, serverTable, verdict } from './report.ts';
 
 // `make demo`: the main job on a real cluster, under traffic. Exit code 1 when a call failed, a container restarted or a value leaked.
-const stack = await bringUp();
+const stack = await bringUp(chosenSources());
 const { report, rows, failures } = await play(stack, await startFleet(stack));
 await mkdir(`${root}build`, { recursive: true });
 await writeFile(`${root}build/demo.json`, `${JSON.stringify(report, undefined, 2)}\n`);

@@ -1,6 +1,7 @@
 export interface RotationResult {
   kind: 'overlap' | 'revoked at once' | 'rollback';
   credential: string;
+  source: string;
   version: string;
   /** From the write to the vault (or the edit of the resource) until every pod was seen on the version. */
   millisecondsToAll: number;
@@ -10,6 +11,7 @@ export interface RotationResult {
 
 export interface ServerRow {
   server: string;
+  source: string;
   calls: number;
   failed: number;
   /** Refused on purpose, while the credential was suspended. */
@@ -46,10 +48,10 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
 }
 
 export function serverTable(rows: readonly ServerRow[]): string {
-  const head = ['SERVER', 'CALLS', 'FAILED', 'REFUSED ON PURPOSE', 'RESTARTS', 'VERSIONS'];
+  const head = ['SERVER', 'SOURCE', 'CALLS', 'FAILED', 'REFUSED ON PURPOSE', 'RESTARTS', 'VERSIONS'];
   return table(
     head,
-    rows.map((row) => [row.server, row.calls, row.failed, row.refusedOnPurpose, row.restarts, row.versions]),
+    rows.map((row) => [row.server, row.source, row.calls, row.failed, row.refusedOnPurpose, row.restarts, row.versions]),
   );
 }
 

@@ -3,6 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { containers, kubectl, list } from './kube.ts';
 import type { Pod } from './kube.ts';
 import { forms } from './secret.ts';
+import { sourceLabel } from './sources.ts';
 import { ask } from './web.ts';
 
 export interface Leak {
@@ -33,7 +34,9 @@ export class LeakSearch {
 export async function searchObjects(search: LeakSearch): Promise<void> {
   const kinds = (await kubectl('api-resources', '--verbs=list', '-o', 'name')).split('\n').filter((kind) => kind !== '');
   await fourAtATime(kinds, async (kind) => {
-    const text = await kubectl('get', kind, '-A', '-o', 'yaml', '--ignore-not-found', '--show-managed-fields');
+    // A Secret that is a credential's source holds the value, where it belongs.
+    const selector = kind === 'secrets' ? ['-l', `!${sourceLabel}`] : [];
+    const text = await kubectl('get', kind, '-A', ...selector, '-o', 'yaml', '--ignore-not-found', '--show-managed-fields');
     search.look(`objects ${kind}`, Buffer.from(text));
   });
 }

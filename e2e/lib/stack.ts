@@ -5,18 +5,21 @@ import { internetObjects } from '../internet/objects.ts';
 import { fleet } from '../servers/fleet.ts';
 import { credentialObject, serverObjects } from '../servers/objects.ts';
 import { Driver } from './driver.ts';
-import { Keys } from './fleet.ts';
+import { Keys } from './keys.ts';
 import { ensureImages } from './images.ts';
 import type { ImageName } from './images.ts';
 import { Internet } from './internet.ts';
 import { apply, get, isReady, kubeconfig, kubectl, pods } from './kube.ts';
 import { elapsed, home, run, say, step, until } from './run.ts';
+import type { Source, SourceName } from './source.ts';
+import { kubernetesSource, Sources, vaultSource } from './sources.ts';
 import { Vault } from './vault.ts';
 
 export interface Stack {
   vault: Vault;
   internet: Internet;
   keys: Keys;
+  sources: Sources;
 }
 
 /** Whose pods may read values: the fleet's and the tests' own. */
@@ -25,20 +28,22 @@ const namespaces = ['tools', 'e2e-bad', 'e2e-faults', 'e2e-admission', 'e2e-iden
 type Images = Record<ImageName, string>;
 
 /** The cluster with Vault, Rekey by its chart, and the upstreams. Safe to call again: what is there and right stays. */
-export async function bringUp(): Promise<Stack> {
+export async function bringUp(names: readonly SourceName[]): Promise<Stack> {
   await run('e2e/cluster/up', [], { show: true });
   const images = await ensureImages(['operator', 'sidecar', 'servers', 'internet', 'client']);
   await step('Vault', () => run('e2e/cluster/vault/up', [], { show: true, env: { REKEY_E2E_NAMESPACES: namespaces.join(',') } }));
   const vault = await Vault.connect();
   const publicCa = await step('the upstreams', () => upstreams(images));
   await step('Rekey, by its chart', () => chart(images, vault.ca, publicCa));
-  return connect();
+  return connect(names);
 }
 
 /** What `bringUp` left running. */
-export async function connect(): Promise<Stack> {
+export async function connect(names: readonly SourceName[] = ['vault']): Promise<Stack> {
   const [vault, internet] = await Promise.all([Vault.connect(), Internet.connect()]);
-  return { vault, internet, keys: new Keys(vault, internet) };
+  const open: Record<SourceName, () => Source> = { vault: () => vaultSource(vault), kubernetes: kubernetesSource };
+  const sources = new Sources(names.map((name) => open[name]()));
+  return { vault, internet, sources, keys: new Keys(sources, internet) };
 }
 
 /** A namespace; `restricted` is the Pod Security Standard that its pods must meet. */
@@ -108,16 +113,16 @@ function withImage<T extends object>(objects: readonly T[], name: ImageName, ima
 }
 
 /** The eleven servers with their keys and credentials, from nothing, and the clients that call them; the sidecars are put in by the webhook. */
-export async function startFleet({ keys, internet, vault }: Stack): Promise<Driver> {
+export async function startFleet({ keys, internet, sources }: Stack): Promise<Driver> {
   const images = await ensureImages(['servers', 'client']);
   await namespace('tools');
   await namespace('demo');
   await kubectl('-n', 'demo', 'delete', 'pods', '--all', '--wait', '--grace-period=1');
   await kubectl('-n', 'tools', 'delete', 'deployments,mcpcredentials', '--all', '--wait', '--cascade=foreground');
   await internet.reset(true);
-  for (const server of fleet) await vault.remove(server.vault.path);
+  for (const server of fleet) await sources.of(server).remove(server);
   for (const server of fleet) await keys.rotate(server, { revoke: false });
-  await apply(fleet.map(credentialObject));
+  await apply(fleet.map((server) => credentialObject(server, sources.of(server).reference(server))));
   await apply(fleet.flatMap((server) => withImage(serverObjects(server), 'servers', images)));
   await step('eleven MCP servers', () => ready('tools', fleet.length, 300));
   await apply(withImage(clientObjects(), 'client', images));

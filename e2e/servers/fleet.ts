@@ -33,7 +33,8 @@ export interface Server extends Kind {
   name: string;
   /** Called in turn. */
   calls: readonly Call[];
-  vault: { path: string; key: string };
+  /** Where its key is at a source: a path and a field in it. */
+  secret: { path: string; key: string };
   /** True where the manifest still takes the credential from a Secret, as users have it today. */
   fromSecret: boolean;
 }
@@ -120,5 +121,5 @@ export const fleet: readonly Server[] = [
 ];
 
 function server(name: string, kind: Kind, turns: readonly Call[], { fromSecret = false } = {}): Server {
-  return { ...kind, name, calls: turns, vault: { path: `mcp/${name}`, key: 'token' }, fromSecret };
+  return { ...kind, name, calls: turns, secret: { path: `mcp/${name}`, key: 'token' }, fromSecret };
 }

@@ -26,14 +26,15 @@ export function serverObjects(server: Server): KubernetesObject[] {
   return [deployment(server), service(server)];
 }
 
-export function credentialObject(server: Server): KubernetesObject {
-  const { vault, host, inject, refused, credential, placeholder } = server;
+/** `reference`: the `source` of its spec, and the `storeRef` if it is not the default. */
+export function credentialObject(server: Server, reference: object): KubernetesObject {
+  const { host, inject, refused, credential, placeholder } = server;
   return {
     apiVersion: 'rekey.dev/v1alpha1',
     kind: 'MCPCredential',
     metadata: { name: server.name, namespace },
     spec: {
-      source: { vault },
+      ...reference,
       hosts: [host],
       inject,
       refused,
@@ -95,7 +96,7 @@ function podSpec(server: Server): object {
 function env(server: Server): object[] {
   const extra = Object.entries(server.env).map(([name, value]) => ({ name, value }));
   if (!server.fromSecret) return extra;
-  const secretKeyRef = { name: secretName(server), key: server.vault.key, optional: true };
+  const secretKeyRef = { name: secretName(server), key: server.secret.key, optional: true };
   return [...extra, { name: server.credential, valueFrom: { secretKeyRef } }];
 }
 

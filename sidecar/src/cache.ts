@@ -42,6 +42,7 @@ export class Cache {
   readonly #refusals = new Map<string, Refusal>();
   #blocked: Failure | undefined;
   #version: string | undefined;
+  #createdAt: Date | undefined;
   #flight: Flight | undefined;
   #waiting: PromiseWithResolvers<void> | undefined;
   #cancelTimer: () => void = () => undefined;
@@ -56,6 +57,11 @@ export class Cache {
   /** The version of the last value read, whether it is in hand or not. */
   get version(): string | undefined {
     return this.#version;
+  }
+
+  /** When that version was written, where the source says so. */
+  get createdAt(): Date | undefined {
+    return this.#createdAt;
   }
 
   /** Why a call would fail now, as far as is known without a read. */
@@ -176,6 +182,7 @@ export class Cache {
     state.failed = undefined;
     state.plan = state.plan && planAfter(state.plan, reading.version, now);
     this.#version = reading.version;
+    this.#createdAt = reading.createdAt;
     if (newest) refusedAgain(this.#refusals, reading.version, now);
   }
 

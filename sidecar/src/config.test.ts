@@ -48,6 +48,7 @@ test('all that the webhook gives is one frozen value', () => {
     logLevel: 'info',
     kubernetes: { host: '10.96.0.1', port: 443 },
     identity: '/run/rekey/identity',
+    secrets: '/run/rekey/secrets',
     snapshot,
   });
   expect(Object.isFrozen(config.snapshot.credentials[0]?.spec.source)).toBe(true);

@@ -15,6 +15,8 @@ export interface Config {
   readonly kubernetes: { readonly host: string; readonly port: number };
   /** Folder of the projected identity: `api/token`, `api/ca.crt`, `source/<store>/token`, `pod/snapshot`. */
   readonly identity: string;
+  /** Folder of the Kubernetes Secrets that credentials read from. */
+  readonly secrets: string;
   readonly snapshot: Snapshot;
 }
 
@@ -52,6 +54,7 @@ export function readConfig(
     logLevel: readLevel(env, problems),
     kubernetes: { host: required('KUBERNETES_SERVICE_HOST'), port: readPort(required('KUBERNETES_SERVICE_PORT'), problems) },
     identity,
+    secrets: mounts.secrets.path,
     snapshot: readSnapshot(`${identity}/pod/snapshot`, readFile, problems),
   };
   if (problems.length > 0) throw new ConfigInvalid(problems);

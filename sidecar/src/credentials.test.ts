@@ -75,6 +75,7 @@ function start(over: Partial<CredentialSpec> = {}, version?: string, names: stri
       logLevel: 'info',
       kubernetes: { host: 'localhost', port: api.server.port },
       identity: api.identity,
+      secrets: api.identity,
       snapshot: { credentials: entries, stores: [{ name: 'default', spec: store() }] },
     },
     log: () => undefined,

@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import type { LookupFunction } from 'node:net';
 import type { Credential } from '@rekey/crds/credential.ts';
 import { apiPath } from '@rekey/crds/names.ts';
-import { hasStore } from '@rekey/crds/source-kind.ts';
 import type { Store } from '@rekey/crds/store.ts';
 import type { Log } from '@rekey/lib/log.ts';
 import type { Reason } from '@rekey/lib/reason.ts';
@@ -18,7 +17,7 @@ import type { Kubernetes } from './kubernetes.ts';
 import { Live } from './live.ts';
 import type { Resource } from './live.ts';
 import { credentialProblem, storeProblem } from './snapshot.ts';
-import { Stores } from './stores.ts';
+import { storeNameOf, Stores } from './stores.ts';
 
 export interface CredentialsContext {
   config: Config;
@@ -73,10 +72,10 @@ class Running implements LiveCredentials {
     });
     this.#stores = new Stores({
       lookup,
+      namespace: config.namespace,
+      secrets: config.secrets,
       token: (store) => file(`source/${store}/token`),
-      onChange: () => {
-        for (const live of this.#lives) live.refresh();
-      },
+      onChange: (store) => this.#refresh(store),
     });
     const { applyStatus } = this.#kubernetes;
     this.#binding = new BindingWriter({ ...config, applyStatus, clock, random, date: () => new Date(), log });
@@ -146,12 +145,19 @@ class Running implements LiveCredentials {
     for (const live of this.#lives) live.follow();
   }
 
+  #refresh(store: string): void {
+    for (const live of this.#lives) {
+      const spec = live.spec();
+      if (spec !== undefined && storeNameOf(spec) === store) live.refresh();
+    }
+  }
+
   /** A credential may come to name a store that the snapshot does not have. */
   #watchStores(): void {
     for (const live of this.#lives) {
       const spec = live.spec();
-      const name = spec?.storeRef.name;
-      if (spec === undefined || name === undefined || !hasStore(spec.source) || this.#watchedStores.has(name)) continue;
+      const name = spec === undefined ? '' : storeNameOf(spec);
+      if (name === '' || this.#watchedStores.has(name)) continue;
       this.#watchedStores.add(name);
       this.#watch(`${apiPath}/mcpcredentialstores`, name, (object) => this.#setStore(name, object as Store | undefined));
     }

@@ -89,12 +89,13 @@ export class Live implements LiveCredential {
 
   /** What the binding says of it. */
   use(): Omit<Use, 'since'> {
-    const { version } = this.#cache;
+    const { version, createdAt } = this.#cache;
     const { accepted } = this.#acceptance;
     const problem = this.#cache.problem ?? this.#acceptance.problem(version);
     return {
       name: this.name,
       ...(version === undefined ? {} : { version, source: this.#source }),
+      ...(version === undefined || createdAt === undefined ? {} : { createdAt: createdAt.toISOString() }),
       ...(accepted === undefined ? {} : { acceptedVersion: accepted }),
       ...(problem === undefined ? {} : { reason: problem.reason, message: problem.message.slice(0, 1024) }),
     };
@@ -141,8 +142,7 @@ export class Live implements LiveCredential {
     const wanted = newest || spec.version === '' ? undefined : (version ?? spec.version);
     try {
       const source = await this.#context.stores.source(spec);
-      const refused = newest ? this.#cache.version : undefined;
-      const reading = await source.read(spec.source, { version: wanted, refused }, signal);
+      const reading = await source.read(spec.source, wanted, signal);
       this.#context.onRead('ok');
       return reading;
     } catch (error) {

@@ -184,6 +184,7 @@ export function configOf(credentials: readonly FakeCredential[], extraCA: string
     logLevel: 'info',
     kubernetes: { host: '127.0.0.1', port: 1 },
     identity: '/nowhere',
+    secrets: '/nowhere',
     snapshot: { credentials: specs, stores: [] },
   };
 }

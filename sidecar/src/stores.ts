@@ -6,12 +6,11 @@ import { Failure } from '@rekey/lib/reason.ts';
 import { knownKind, openSource } from './source/registry.ts';
 import type { Source, SourceContext } from './source/source.ts';
 
-export interface StoresContext {
-  lookup: SourceContext['lookup'];
+export interface StoresContext extends Pick<SourceContext, 'lookup' | 'namespace' | 'secrets'> {
   /** This pod's own token for the store of that name, read from its file. */
   token: (store: string) => Promise<string>;
-  /** What a source would answer may have changed. */
-  onChange: () => void;
+  /** What the source of that store would answer may have changed; an empty name for what needs no store. */
+  onChange: (store: string) => void;
 }
 
 interface Entry {
@@ -48,8 +47,8 @@ export class Stores {
   /** Rejects with a Failure when there is no such store, or it is not of the kind that the credential reads from. */
   async source({ source, storeRef }: Pick<CredentialSpec, 'source' | 'storeRef'>): Promise<Source> {
     const kind = knownKind(source);
-    const entry = hasStore(source) ? this.#entries.get(storeRef.name) : this.#own;
-    const name = hasStore(source) ? storeRef.name : '';
+    const name = storeNameOf({ source, storeRef });
+    const entry = name === '' ? this.#own : this.#entries.get(name);
     if (entry === undefined) throw new Failure('StoreNotFound', `there is no MCPCredentialStore ${name}`);
     const opened = entry.sources.get(kind) ?? this.#open(kind, name, entry);
     entry.sources.set(kind, opened);
@@ -67,9 +66,14 @@ export class Stores {
   }
 
   #open(kind: SourceKind, name: string, { spec }: Entry): Promise<Source> {
-    const { lookup, token, onChange } = this.#context;
-    return openSource(kind, { name, store: spec, lookup, token: () => token(name), onChange });
+    const { token, onChange } = this.#context;
+    return openSource(kind, { ...this.#context, name, store: spec, token: () => token(name), onChange: () => onChange(name) });
   }
+}
+
+/** Empty for what needs no store. */
+export function storeNameOf({ source, storeRef }: Pick<CredentialSpec, 'source' | 'storeRef'>): string {
+  return hasStore(source) ? storeRef.name : '';
 }
 
 /** Where a store's secrets are: part of the key of every value that was read from it. */

@@ -1,13 +1,15 @@
 import type { Binding, BindingSpec } from '@rekey/crds/binding.ts';
-import { apiPath, apiVersion } from '@rekey/crds/names.ts';
+import { apiPath, apiVersion, refreshAnnotation } from '@rekey/crds/names.ts';
+import { refreshOf } from '@rekey/crds/refresh.ts';
 import type { Kubernetes } from '../kubernetes.ts';
+import { KubernetesError } from '../kubernetes.ts';
 import { same } from '../status.ts';
 import { isAlive } from './pod.ts';
 import type { Pod } from './pod.ts';
 import type { State } from './state.ts';
 
 interface Context {
-  kubernetes: Pick<Kubernetes, 'apply'>;
+  kubernetes: Pick<Kubernetes, 'apply' | 'patch'>;
   state: State;
 }
 
@@ -16,14 +18,38 @@ interface Context {
  * A pod that was made again under its name (StatefulSet) takes the binding over: another UID in the spec and as owner. What the
  * old pod reported stands until the new sidecar's first report, which it makes when it starts.
  */
-export async function reconcilePod(key: string, { kubernetes, state }: Context): Promise<void> {
-  const pod = state.pods.get(key);
+export async function reconcilePod(key: string, context: Context): Promise<void> {
+  const pod = context.state.pods.get(key);
   if (pod?.node === undefined || !isAlive(pod)) return;
+  await bind(key, pod, context);
+  await refresh(pod, context);
+}
+
+async function bind(key: string, pod: Pod, { kubernetes, state }: Context): Promise<void> {
   const wanted = bindingOf(pod);
   const existing = state.bindings.get(key);
   if (existing !== undefined && same(comparable(existing), comparable(wanted))) return;
   const { namespace, name } = pod.metadata;
   await kubernetes.apply(`${apiPath}/namespaces/${namespace}/mcpcredentialbindings/${name}`, wanted);
+}
+
+/**
+ * The kubelet looks at the volumes of a pod within a minute or two, and at once when its annotations change: so an edit of a credential
+ * that reads from a Kubernetes Secret, or its annotation rekey.dev/refresh, becomes an annotation of its pods.
+ */
+async function refresh(pod: Pod, { kubernetes, state }: Context): Promise<void> {
+  const { namespace, name, uid } = pod.metadata;
+  const credentials = Object.keys(pod.credentials).map((credential) => state.credentials.get(`${namespace}/${credential}`));
+  const wanted = refreshOf(credentials.filter((credential) => credential !== undefined));
+  const value = wanted[refreshAnnotation];
+  if (value === undefined || value === pod.refresh) return;
+  try {
+    // With its UID: a pod that was made again under the name is another one.
+    await kubernetes.patch(`/api/v1/namespaces/${namespace}/pods/${name}`, { metadata: { uid, annotations: wanted } });
+  } catch (error) {
+    if (error instanceof KubernetesError && (error.status === 404 || error.status === 409)) return;
+    throw error;
+  }
 }
 
 function bindingOf(pod: Pod): Binding {

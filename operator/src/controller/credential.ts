@@ -1,10 +1,13 @@
 import type { Credential } from '@rekey/crds/credential.ts';
+import { sourceId } from '@rekey/crds/source-id.ts';
 import { decide } from '../decide/decide.ts';
 import type { Reading } from '../decide/input.ts';
+import { reportedVersions } from '../decide/reported.ts';
+import { isPolled } from '../poll/poll.ts';
 import type { Polls } from '../poll/schedule.ts';
 import { actOnCredential } from './act.ts';
 import type { ActContext } from './act.ts';
-import { gather, storeState } from './gather.ts';
+import { gather, storeState, usesOf } from './gather.ts';
 import type { Missed } from './missed.ts';
 
 export interface CredentialContext extends ActContext {
@@ -32,11 +35,12 @@ export async function reconcileCredential(key: string, context: CredentialContex
 }
 
 /** Follows the source that the credential names, when it may; `asking` while its first answer is still to come. */
-function ask(
-  key: string,
-  { metadata, spec }: Credential,
-  { state, polls }: CredentialContext,
-): { reading: Reading | undefined; asking: boolean } {
+function ask(key: string, credential: Credential, { state, polls }: CredentialContext): { reading: Reading | undefined; asking: boolean } {
+  const { metadata, spec } = credential;
+  if (!isPolled(spec.source)) {
+    polls.follow(key, undefined);
+    return { reading: reportedVersions(usesOf(credential, state), sourceId(spec, undefined)), asking: false };
+  }
   const store = state.stores.get(spec.storeRef.name);
   const usable = storeState(store, state, metadata.namespace) === 'Found' ? store : undefined;
   polls.follow(key, usable === undefined ? undefined : { store: usable, source: spec.source });

@@ -43,7 +43,7 @@ export function gather(credential: Credential, state: State, { reading, missed, 
 /** Where the value lives, as a person writes it; as far as that is known without its store. */
 function placeIn(namespace: string, source: CredentialSource, store: Store | undefined): string {
   const { vault, awsSecretsManager: aws, gcpSecretManager: gcp, kubernetesSecret: own } = source;
-  if (own !== undefined) return `secret/${own.name} of namespace ${namespace}`;
+  if (own !== undefined) return `Secret ${namespace}/${own.name}`;
   const known = store === undefined ? undefined : placeOf(store.spec, source);
   return known ?? vault?.path ?? aws?.secretId ?? gcp?.secret ?? '';
 }
@@ -62,6 +62,15 @@ function boundPod(pod: Pod, credential: string, state: State): BoundPod | undefi
   const use = useOf(pod, credential, state);
   if (use === undefined && pod.phase !== 'Running') return undefined;
   return { name: pod.metadata.name, labels: pod.labels, injected, workload: pod.workload, use };
+}
+
+/** What the pods that carry the credential report of it. */
+export function usesOf({ metadata: { namespace, name } }: Credential, state: State): Use[] {
+  return state.pods
+    .in(namespace)
+    .filter(isAlive)
+    .map((pod) => useOf(pod, name, state))
+    .filter((use) => use !== undefined);
 }
 
 /** A binding that still names the pod's predecessor says nothing of the pod. */

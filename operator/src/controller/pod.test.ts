@@ -8,16 +8,25 @@ const whole = (change: Partial<WholePod['metadata']> = {}, phase = 'Running'): W
 });
 
 test('of a pod only what is read is kept', () => {
-  const spec = { hosts: ['api.github.com'], env: [{ name: 'TOKEN' }], storeRef: { name: 'here' } };
+  const spec = {
+    hosts: ['api.github.com'],
+    env: [{ name: 'TOKEN' }],
+    source: { vault: { path: 'a', key: 'b' } },
+    storeRef: { name: 'here' },
+  };
   const elsewhere = { ...spec, storeRef: { name: 'not-yet' } };
+  const own = { ...spec, source: { kubernetesSecret: { name: 'keys', key: 'notion' } }, storeRef: { name: 'unused' } };
   const here = { name: 'here', spec: { vault: { auth: { kubernetes: { audience: 'mine' } } } } };
   const credentials = [
     { name: 'github', spec },
     { name: 'gitlab', spec: elsewhere },
+    { name: 'notion', spec: own },
   ];
   const snapshot = JSON.stringify({ credentials, stores: [here] });
-  const injected = { hosts: ['api.github.com'], env: ['TOKEN'], audiences: { here: 'mine', 'not-yet': 'vault' } };
-  expect(trimPod(whole({ annotations: { 'rekey.dev/snapshot': snapshot, other: 'x' }, labels: { app: 'a' } }))).toEqual({
+  const injected = { hosts: ['api.github.com'], env: ['TOKEN'], audiences: { here: 'mine', 'not-yet': 'vault' }, secrets: ['keys/notion'] };
+  expect(
+    trimPod(whole({ annotations: { 'rekey.dev/snapshot': snapshot, 'rekey.dev/refresh': 'r', other: 'x' }, labels: { app: 'a' } })),
+  ).toEqual({
     metadata: { name: 'p', namespace: 'tools', uid: 'u', resourceVersion: '5' },
     labels: { app: 'a' },
     phase: 'Running',
@@ -25,7 +34,8 @@ test('of a pod only what is read is kept', () => {
     serviceAccount: 'mcp',
     node: 'node1',
     workload: undefined,
-    credentials: { github: injected, gitlab: injected },
+    refresh: 'r',
+    credentials: { github: injected, gitlab: injected, notion: injected },
   });
 });
 

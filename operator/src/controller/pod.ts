@@ -1,7 +1,9 @@
-import { snapshotAnnotation } from '@rekey/crds/names.ts';
+import { refreshAnnotation, snapshotAnnotation } from '@rekey/crds/names.ts';
 import type { Snapshot } from '@rekey/crds/snapshot.ts';
 import type { KubernetesObject } from '@rekey/lib/watch.ts';
+import { secretKey } from '../decide/input.ts';
 import type { Injected } from '../decide/input.ts';
+import { hasStore } from '@rekey/crds/source-kind.ts';
 import { audienceOf } from '@rekey/crds/store.ts';
 
 /** What the controller reads of a pod (core/v1). */
@@ -25,6 +27,8 @@ export interface Pod extends KubernetesObject {
   serviceAccount: string;
   node?: string | undefined;
   workload?: string | undefined;
+  /** Its annotation rekey.dev/refresh. */
+  refresh?: string | undefined;
   /** What each credential gave the pod when it was injected, from its snapshot. */
   credentials: Record<string, Injected>;
 }
@@ -39,6 +43,7 @@ export function trimPod({ metadata, spec = {}, status = {} }: WholePod): Pod {
     serviceAccount: spec.serviceAccountName ?? 'default',
     node: spec.nodeName,
     workload: workloadOf(metadata),
+    refresh: metadata.annotations?.[refreshAnnotation],
     credentials: injectedOf(metadata.annotations?.[snapshotAnnotation]),
   };
 }
@@ -52,13 +57,16 @@ export function isAlive({ phase, deleting }: Pod): boolean {
 function injectedOf(snapshot = ''): Record<string, Injected> {
   try {
     const { credentials, stores } = JSON.parse(snapshot) as Snapshot;
-    const audiences = Object.fromEntries(
-      credentials
-        .map(({ spec }) => spec.storeRef.name)
-        .map((name) => [name, audienceOf(stores.find((store) => store.name === name)?.spec)]),
+    const named = credentials.filter(({ spec }) => hasStore(spec.source)).map(({ spec }) => spec.storeRef.name);
+    const audiences = Object.fromEntries(named.map((name) => [name, audienceOf(stores.find((store) => store.name === name)?.spec)]));
+    const secrets = credentials.flatMap(({ spec: { source } }) =>
+      source.kubernetesSecret === undefined ? [] : secretKey(source.kubernetesSecret),
     );
     return Object.fromEntries(
-      credentials.map(({ name, spec }) => [name, { hosts: [...spec.hosts], env: spec.env.map((variable) => variable.name), audiences }]),
+      credentials.map(({ name, spec }) => [
+        name,
+        { hosts: [...spec.hosts], env: spec.env.map((variable) => variable.name), audiences, secrets },
+      ]),
     );
   } catch {
     return {};

@@ -1,6 +1,8 @@
 import type { Binding, Use } from '@rekey/crds/binding.ts';
 import type { Credential } from '@rekey/crds/credential.ts';
 import type { Store } from '@rekey/crds/store.ts';
+import { refreshAnnotation } from '@rekey/crds/names.ts';
+import { refreshOf as podRefresh } from '@rekey/crds/refresh.ts';
 import { keyOf } from '@rekey/lib/watch.ts';
 import type { KubernetesObject } from '@rekey/lib/watch.ts';
 import { same } from '../status.ts';
@@ -33,6 +35,8 @@ export function route(change: Change, context: RouteContext): void {
 const routers: Record<Kind, Router> = {
   credentials: ({ key, before, after }, { queues, state, ask }) => {
     const [old, next] = [before, after] as [Credential | undefined, Credential | undefined];
+    if (!same(refreshOf(old), refreshOf(next))) addPodsOf(key, next, { queues, state });
+    if (old?.metadata.annotations?.[refreshAnnotation] !== next?.metadata.annotations?.[refreshAnnotation]) ask(key);
     if (old?.metadata.generation === next?.metadata.generation && next?.metadata.deletionTimestamp === undefined) {
       queues.credentials.add(key, 'paced');
       return;
@@ -83,6 +87,14 @@ function usesOf(binding: KubernetesObject | undefined): readonly Use[] {
   return (binding as Binding | undefined)?.status?.credentials ?? [];
 }
 
+const refreshOf = (credential: Credential | undefined): object => (credential === undefined ? {} : podRefresh([credential]));
+
+/** The kubelets of these pods are to look at their volumes. */
+function addPodsOf(key: string, credential: Credential | undefined, { queues, state }: Pick<RouteContext, 'queues' | 'state'>): void {
+  const name = credential?.metadata.name ?? '';
+  for (const pod of state.pods.in(namespaceOf(key))) if (pod.credentials[name] !== undefined) queues.pods.add(keyOf(pod));
+}
+
 function addReport(namespace: string, { name, version }: Use, { queues, state, ask }: RouteContext): void {
   const credential = state.credentials.get(`${namespace}/${name}`);
   if (credential === undefined) return;
@@ -96,7 +108,9 @@ function addNamespace(namespace: string, { queues, state }: Pick<RouteContext, '
 
 /** A sidecar that read the source itself, because its time was up or the upstream refused the old value, was there before the poll. */
 function isNewer(version: string | undefined, { spec, status }: Credential): boolean {
-  return spec.version === '' && version !== undefined && Number(version) > Number(status?.version ?? 0);
+  if (spec.version !== '' || version === undefined || version === status?.version) return false;
+  // Ids have no order: one that is not the known one may be newer.
+  return !/^[0-9]+$/u.test(version) || Number(version) > Number(status?.version ?? 0);
 }
 
 function withoutVersion(pod: Pod): object {

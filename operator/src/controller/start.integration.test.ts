@@ -1,6 +1,6 @@
 import type { Store } from '@rekey/crds/store.ts';
 import { storeSpec } from '@rekey/crds/store.ts';
-import { apiPath } from '@rekey/crds/names.ts';
+import { apiPath, refreshAnnotation } from '@rekey/crds/names.ts';
 import { Registry } from 'prom-client';
 import { until } from '../poll/process.real.ts';
 import { storeAt } from '../poll/vault.fake.ts';
@@ -160,6 +160,35 @@ test(
     expect((await tools.credential('pinned')).status?.version).toBe('1');
     await tools.edit('pinned', { version: '' });
     expect((await version('pinned', '2')).rotation?.trigger).toBe('VersionUnpinned');
+  },
+  patience,
+);
+
+test(
+  'the versions of a Kubernetes Secret are what the pods say, and a refresh is passed on to them',
+  async () => {
+    const source = { kubernetesSecret: { name: 'keys', key: 'token' } };
+    await tools.createCredential('own', { source });
+    const waiting = await tools.says('own', 'Ready', 'Unknown NoPods');
+    expect(waiting.message).toContain('pods read Secret tools/keys themselves');
+    for (const pod of ['own-0', 'own-1']) {
+      await tools.createPod(pod, 'own');
+      await reported(pod, { name: 'own', version: 'aaaa', acceptedVersion: 'aaaa', createdAt: '2026-11-22T12:00:00Z' });
+    }
+    await tools.says('own', 'Propagated', 'True AllPodsCurrent');
+    await tools.says('own', 'SourceReachable', 'True ReadByPods');
+    const before = (await tools.pod('own-1'))?.metadata.annotations?.[refreshAnnotation];
+    await tools.annotate('own', { [refreshAnnotation]: 'now' });
+    await until(async () => ((await tools.pod('own-1'))?.metadata.annotations?.[refreshAnnotation] !== before ? true : undefined));
+    await reported('own-1', { name: 'own', version: 'bbbb', acceptedVersion: 'bbbb', createdAt: '2026-11-22T12:01:00Z' });
+    const half = await tools.says('own', 'Propagated', 'False RollingOut');
+    expect(half.message).toBe('1 of 2 pods use version bbbb; waiting for own-0');
+    await reported('own-0', { name: 'own', version: 'bbbb', createdAt: '2026-11-22T12:02:00Z' });
+    await tools.says('own', 'Propagated', 'True AllPodsCurrent');
+    expect((await tools.credential('own')).status).toMatchObject({ place: 'Secret tools/keys', previousVersion: 'aaaa' });
+    await tools.edit('own', { source: { kubernetesSecret: { name: 'keys', key: 'other' } } });
+    const { message } = await tools.says('own', 'RestartRequired', 'True RestartRequired');
+    expect(message).toContain('created before the volume with key other of Secret keys');
   },
   patience,
 );

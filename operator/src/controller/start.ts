@@ -8,6 +8,7 @@
  *     rekey.dev                    mcpcredentialstores/status      patch
  *     rekey.dev                    mcpcredentialbindings           list, watch, create, patch
  *     core                         pods                            list, watch (watch: label rekey.dev/injected=true; list: a credential's selector)
+ *     core                         pods                            patch, of one annotation of injected pods alone (policy rekey-operator-pods)
  *     core                         namespaces                      list, watch
  *     core                         events                          create
  *     rbac.authorization.k8s.io    rolebindings                    list, watch, create, patch of the name rekey-sidecar alone

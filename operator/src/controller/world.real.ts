@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { Binding, Use } from '@rekey/crds/binding.ts';
-import type { Credential } from '@rekey/crds/credential.ts';
+import type { Credential, CredentialSource } from '@rekey/crds/credential.ts';
 import { apiPath, apiVersion, injectedLabel, snapshotAnnotation } from '@rekey/crds/names.ts';
 import { goodSpec } from '@rekey/crds/rules.table.ts';
 import { sourceId } from '@rekey/crds/source-id.ts';
+import { hasStore } from '@rekey/crds/source-kind.ts';
 import type { Store } from '@rekey/crds/store.ts';
 import type { KubernetesObject } from '@rekey/lib/watch.ts';
 import { parseAllDocuments } from 'yaml';
@@ -97,6 +98,10 @@ export function inTools({ admin, sidecar, vault }: World) {
         metadata: { name },
         spec: { ...goodSpec, source: { vault: { path: `mcp/${name}`, key: 'token' } }, ...selector(name), ...spec },
       }),
+    annotate: (name: string, annotations: Record<string, string>) =>
+      admin.patch(`${tools}/mcpcredentials/${name}`, { metadata: { annotations } }),
+    pod: (name: string) =>
+      admin.read<KubernetesObject & { metadata: { annotations?: Record<string, string> } }>(`/api/v1/namespaces/tools/pods/${name}`),
     edit: (name: string, spec: object) => admin.patch(`${tools}/mcpcredentials/${name}`, { spec }),
     write: (name: string) => vault.call('POST', `kv/data/mcp/${name}`, { data: { token: 'canary' } }),
     /** Waits until condition `type` says `status reason`. */
@@ -105,12 +110,13 @@ export function inTools({ admin, sidecar, vault }: World) {
         const condition = findCondition((await credential(name)).status?.conditions, type);
         return `${condition?.status} ${condition?.reason}` === text ? condition : undefined;
       }),
-    createPod: (name: string, app: string, injected = true) => createPod(admin, name, { app, injected }),
+    createPod: async (name: string, app: string, injected = true) =>
+      createPod(admin, name, { app, injected, source: (await credential(app)).spec.source }),
     /** As the sidecar writes it: server-side apply to the status alone, with the source that it read. */
     report: async (pod: string, use: Partial<Use> & { name: string }) => {
       const { spec } = await credential(use.name);
-      const store = await admin.read<Store>(`${apiPath}/mcpcredentialstores/${spec.storeRef.name}`);
-      const source = store === undefined ? {} : { source: sourceId(spec, store.spec) };
+      const store = hasStore(spec.source) ? await admin.read<Store>(`${apiPath}/mcpcredentialstores/${spec.storeRef.name}`) : undefined;
+      const source = store === undefined && hasStore(spec.source) ? {} : { source: sourceId(spec, store?.spec) };
       return sidecar.apply(`${tools}/mcpcredentialbindings/${pod}/status`, {
         apiVersion,
         kind: 'MCPCredentialBinding',
@@ -136,10 +142,16 @@ interface Events extends KubernetesObject {
 
 const selector = (app: string): object => ({ podSelector: { matchLabels: { app } } });
 
+interface NewPod {
+  app: string;
+  injected: boolean;
+  source: CredentialSource;
+}
+
 /** A running pod of Deployment APP, as the webhook leaves it when it is injected. */
-async function createPod(admin: Kubernetes, name: string, { app, injected }: { app: string; injected: boolean }): Promise<void> {
+async function createPod(admin: Kubernetes, name: string, { app, injected, source }: NewPod): Promise<void> {
   const snapshot = JSON.stringify({
-    credentials: [{ name: app, spec: { hosts: goodSpec.hosts, env: goodSpec.env, storeRef: { name: 'default' } } }],
+    credentials: [{ name: app, spec: { source, hosts: goodSpec.hosts, env: goodSpec.env, storeRef: { name: 'default' } } }],
     stores: [],
   });
   const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `${app}-abc12`, uid: '1', controller: true };

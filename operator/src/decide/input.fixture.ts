@@ -21,7 +21,12 @@ export const credential = (name: string, spec: Partial<CredentialSpec> = {}, sta
 export const pod = (name: string, use?: Partial<NonNullable<BoundPod['use']>>): BoundPod => ({
   name,
   labels: { app: 'mcp-github' },
-  injected: { hosts: ['api.github.com'], env: goodSpec.env.map(({ name: variable }) => variable), audiences: { default: 'vault' } },
+  injected: {
+    hosts: ['api.github.com'],
+    env: goodSpec.env.map(({ name: variable }) => variable),
+    audiences: { default: 'vault' },
+    secrets: [],
+  },
   workload: 'deployment/mcp-github',
   use: use === undefined ? undefined : { name: 'github', source: 'here', since: '2026-11-22T12:00:00Z', ...use },
 });

@@ -1,4 +1,4 @@
-import type { Credential } from '@rekey/crds/credential.ts';
+import type { Credential, KubernetesReference } from '@rekey/crds/credential.ts';
 import type { Use } from '@rekey/crds/binding.ts';
 import type { Reason } from '@rekey/lib/reason.ts';
 import type { Versions } from '../poll/poll.ts';
@@ -21,7 +21,11 @@ export interface Injected {
   env: readonly string[];
   /** The audience of the pod's token for each store that it has one for. */
   audiences: Readonly<Record<string, string>>;
+  /** The keys of Kubernetes Secrets that it has in its volume, each `name/key`. */
+  secrets: readonly string[];
 }
+
+export const secretKey = ({ name, key }: KubernetesReference): string => `${name}/${key}`;
 
 /** A running pod that carries the credential. */
 export interface BoundPod {

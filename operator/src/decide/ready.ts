@@ -1,3 +1,4 @@
+import { hasStore } from '@rekey/crds/source-kind.ts';
 import type { Draft } from '../status.ts';
 import type { Problem } from './input.ts';
 import { count } from './input.ts';
@@ -16,6 +17,7 @@ import type { Facts } from './facts.ts';
  * | a pod fails                                                 | False   | what most of them say |
  * | the upstream accepted status.version in some pod            | True    | CallsSucceed  |
  * | the operator cannot ask the source                          | False   | SourceUnreachable, SourceDenied, … |
+ * | there is no version yet, and only pods could tell it        | Unknown | NoPods        |
  * | there is no version yet                                     | Unknown | Pending       |
  * | no pod carries it                                           | Unknown | NoPods        |
  * | none of this                                                | Unknown | NoCallsYet    |
@@ -36,6 +38,9 @@ export function ready(facts: Facts): Draft {
 }
 
 function unknown(facts: Facts, version: string): { reason: string; message: string } {
+  if (facts.version === undefined && facts.rollup.bound === 0 && !hasStore(facts.credential.spec.source)) {
+    return { reason: 'NoPods', message: `${withoutPods(facts)}; pods read ${facts.place} themselves` };
+  }
   if (facts.version === undefined) return { reason: 'Pending', message: `waiting for the first answer about ${facts.place}` };
   if (facts.rollup.bound === 0) return { reason: 'NoPods', message: `version ${version} exists at ${facts.place}; ${withoutPods(facts)}` };
   const pods = count(facts.rollup.bound, 'pod');

@@ -3,12 +3,12 @@ import type { LabelSelector } from '@rekey/crds/parts.ts';
 import type { Draft } from '../status.ts';
 import type { Facts } from './facts.ts';
 import type { BoundPod, MissedPod } from './input.ts';
-import { count, some } from './input.ts';
+import { count, secretKey, some } from './input.ts';
 
 /**
  * Whether pods must be made anew: a pod's credentials, hosts, variables and tokens are fixed when it is created.
  *
- * | matching pods without the sidecar, opted in | pods that lack a host, a variable or the store's token | RestartRequired | reason |
+ * | matching pods without the sidecar, opted in | pods that lack a host, a variable, the store's token or the Secret | RestartRequired | reason |
  * |------|------|-------|-----------------|
  * | none | none | False | NoRestartNeeded |
  * | some | any  | True  | RestartRequired |
@@ -35,13 +35,17 @@ export function restartRequired(facts: Facts): Draft | undefined {
 /** Without a store it is not known which token it will want. */
 function lacks(pod: BoundPod | undefined, { credential, audience }: Facts): string[] {
   if (pod === undefined) return [];
-  const { hosts, env, storeRef } = credential.spec;
+  const { hosts, env, source, storeRef } = credential.spec;
+  const secret = source.kubernetesSecret;
   const { injected } = pod;
   const hasToken = audience === undefined || injected.audiences[storeRef.name] === audience;
   return [
     ...hosts.filter((host) => !injected.hosts.includes(host)).map((host) => `host ${host}`),
     ...env.filter(({ name }) => !injected.env.includes(name)).map(({ name }) => `variable ${name}`),
     ...(hasToken ? [] : [`the token for store ${storeRef.name}`]),
+    ...(secret === undefined || injected.secrets.includes(secretKey(secret))
+      ? []
+      : [`the volume with key ${secret.key} of Secret ${secret.name}`]),
   ];
 }
 

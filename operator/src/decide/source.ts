@@ -1,3 +1,4 @@
+import { hasStore } from '@rekey/crds/source-kind.ts';
 import type { Draft } from '../status.ts';
 import type { Facts } from './facts.ts';
 import type { Input, Problem } from './input.ts';
@@ -15,12 +16,30 @@ import { gone } from './ready.ts';
  */
 export function sourceReachable(facts: Facts): Draft {
   const type = 'SourceReachable';
+  if (!hasStore(facts.credential.spec.source)) return readByPods(facts);
   if (facts.storeProblem !== undefined) return { type, status: 'False', ...facts.storeProblem };
   if (!facts.asked) return { type, status: 'Unknown', reason: 'Pending', message: `waiting for the first answer about ${facts.place}` };
   if (facts.problem === undefined || gone(facts) !== undefined) {
     return { type, status: 'True', reason: 'MetadataRead', message: `MCPCredentialStore ${storeName(facts)} answers about ${facts.place}` };
   }
   return { type, status: 'False', ...facts.problem };
+}
+
+/**
+ * The same for what the operator may not look at, as the pods say it.
+ *
+ * | reports of the pods    | SourceReachable | reason         |
+ * |------------------------|-----------------|----------------|
+ * | none                   | Unknown         | Pending        |
+ * | a version              | True            | ReadByPods     |
+ * | failures alone         | False           | SecretNotFound, … |
+ */
+function readByPods({ asked, place, problem }: Facts): Draft {
+  const type = 'SourceReachable';
+  if (!asked)
+    return { type, status: 'Unknown', reason: 'Pending', message: `waiting for the first pod to read ${place}: the operator may not` };
+  if (problem !== undefined) return { type, status: 'False', ...problem };
+  return { type, status: 'True', reason: 'ReadByPods', message: `the pods read ${place} themselves: the operator may not` };
 }
 
 function storeName({ credential }: Facts): string {

@@ -1,4 +1,5 @@
 import type { CredentialSource } from '@rekey/crds/credential.ts';
+import { hasStore } from '@rekey/crds/source-kind.ts';
 import type { Store, StoreSpec } from '@rekey/crds/store.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import { vaultMetadata, vaultPlace } from './vault.ts';
@@ -44,6 +45,11 @@ interface Kind {
 const kinds: Partial<Record<keyof StoreSpec, Kind>> = {
   vault: { open: vaultMetadata, place: vaultPlace },
 };
+
+/** Whether the operator may know versions: of a Kubernetes Secret it could not without seeing the value. */
+export function isPolled(source: CredentialSource): boolean {
+  return hasStore(source);
+}
 
 /** Throws a Failure for a kind of store that this operator does not know. */
 export function openMetadataSource(context: PollContext): MetadataSource {

@@ -1,28 +1,30 @@
 import { mounts } from '@rekey/crds/names.ts';
-import type { Store } from '@rekey/crds/store.ts';
 import type { SidecarSettings } from '../config.ts';
 import type { Container, EnvironmentVariable, HostAlias, PodSpec, Resources } from './pod.ts';
 import { mapContainers } from './pod.ts';
 import { sidecar, sidecarResources } from './sidecar.ts';
 import { volumes } from './volumes.ts';
+import type { Sources } from './volumes.ts';
 import type { Wanted } from './wanted.ts';
 import { firstUnprivilegedPort, loopback, portSysctl } from './wanted.ts';
 
 export interface Parts {
   settings: SidecarSettings;
-  stores: readonly Store[];
-  storeNames: readonly string[];
+  sources: Sources;
   /** What an earlier injection and a LimitRange gave the sidecar. */
   before: Resources | undefined;
 }
 
 /** A pod without the sidecar, and then with it. The sidecar is the first init container, so that all others already have it. */
-export function add(bare: PodSpec, wanted: Wanted, { settings, stores, storeNames, before }: Parts): PodSpec {
+export function add(bare: PodSpec, wanted: Wanted, { settings, sources, before }: Parts): PodSpec {
   const spec = mapContainers(bare, (container) => addToContainer(container, wanted.variables));
   return {
     ...spec,
-    initContainers: [sidecar(settings, sidecarResources(settings, bare, before)), ...(spec.initContainers ?? [])],
-    volumes: [...(spec.volumes ?? []), ...volumes(storeNames, stores)],
+    initContainers: [
+      sidecar(settings, { resources: sidecarResources(settings, bare, before), secrets: sources.secrets.length > 0 }),
+      ...(spec.initContainers ?? []),
+    ],
+    volumes: [...(spec.volumes ?? []), ...volumes(sources)],
     hostAliases: addHosts(spec.hostAliases ?? [], wanted.hosts),
     ...addSysctl(spec.securityContext, wanted.ports),
   };

@@ -1,7 +1,9 @@
 import type { Credential } from '@rekey/crds/credential.ts';
 import { injectedLabel, injectionLabel, injectLabel, sidecarName, snapshotAnnotation } from '@rekey/crds/names.ts';
 import { snapshotOf } from '@rekey/crds/snapshot.ts';
+import { refreshOf } from '@rekey/crds/refresh.ts';
 import { add } from './add.ts';
+import { sourcesOf } from './volumes.ts';
 import type { Candidates } from './choose.ts';
 import { choose } from './choose.ts';
 import type { Decision, Pod } from './pod.ts';
@@ -55,10 +57,10 @@ function injected(pod: Pod, chosen: readonly Credential[], warnings: Decision[],
   const bare = strip(pod, new Set(wanted.variables.map(({ name }) => name)));
   const refusal = refuse(bare.spec, wanted);
   if (refusal !== undefined) return { kind: 'refused', refusal };
-  const storeNames = [...new Set(chosen.map(({ spec }) => spec.storeRef.name))];
   const before = pod.spec.initContainers?.find(({ name }) => name === sidecarName)?.resources;
-  const spec = add(bare.spec, wanted, { ...context, storeNames, before });
-  const whole = annotated(labelled({ ...bare, spec }, 'true'), JSON.stringify(snapshotOf(chosen, context.stores)));
+  const spec = add(bare.spec, wanted, { settings: context.settings, sources: sourcesOf(chosen, context.stores), before });
+  const annotations = { [snapshotAnnotation]: JSON.stringify(snapshotOf(chosen, context.stores)), ...refreshOf(chosen) };
+  const whole = annotated(labelled({ ...bare, spec }, 'true'), annotations);
   return annotationsFit(whole) ? { kind: 'injected', pod: whole, warnings } : { kind: 'refused', refusal: tooLarge };
 }
 
@@ -66,8 +68,8 @@ function labelled(pod: Pod, value: string): Pod {
   return { ...pod, metadata: { ...pod.metadata, labels: { ...pod.metadata.labels, [injectedLabel]: value } } };
 }
 
-function annotated(pod: Pod, value: string): Pod {
-  return { ...pod, metadata: { ...pod.metadata, annotations: { ...pod.metadata.annotations, [snapshotAnnotation]: value } } };
+function annotated(pod: Pod, annotations: Record<string, string>): Pod {
+  return { ...pod, metadata: { ...pod.metadata, annotations: { ...pod.metadata.annotations, ...annotations } } };
 }
 
 /** All annotations of an object together, keys and values (apimachinery's TotalAnnotationSizeLimitB). */

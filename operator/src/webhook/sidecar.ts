@@ -8,11 +8,17 @@ import { equalQuantities } from './quantity.ts';
 /** CPU limit of the sidecar of a Guaranteed pod, unless the settings have one: its request, 10m, would throttle it. */
 const guaranteedCpu = '100m';
 
+interface Parts {
+  resources: Resources | undefined;
+  /** Whether it reads Kubernetes Secrets. */
+  secrets: boolean;
+}
+
 /**
  * The native sidecar (KEP-753). Its security context is all that the `restricted` Pod Security Standard asks for.
  * The startup probe keeps the app from starting before the trust bundle and the listeners are there; it never waits for the vault.
  */
-export function sidecar(settings: SidecarSettings, resources: Resources | undefined): Container {
+export function sidecar(settings: SidecarSettings, { resources, secrets }: Parts): Container {
   const probe = { httpGet: { path: '/healthz', port: sidecarHealthPort }, timeoutSeconds: 1 };
   return {
     name: sidecarName,
@@ -37,6 +43,7 @@ export function sidecar(settings: SidecarSettings, resources: Resources | undefi
       { name: mounts.ca.volume, mountPath: mounts.ca.path },
       { name: mounts.trust.volume, mountPath: mounts.trust.path },
       { name: mounts.identity.volume, mountPath: mounts.identity.path, readOnly: true },
+      ...(secrets ? [{ name: mounts.secrets.volume, mountPath: mounts.secrets.path, readOnly: true }] : []),
     ],
   };
 }

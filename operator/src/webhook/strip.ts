@@ -1,5 +1,5 @@
 import { splitHost } from '@rekey/crds/host.ts';
-import { injectedLabel, sidecarName, snapshotAnnotation } from '@rekey/crds/names.ts';
+import { injectedLabel, refreshAnnotation, sidecarName, snapshotAnnotation } from '@rekey/crds/names.ts';
 import type { Snapshot } from '@rekey/crds/snapshot.ts';
 import type { Container, EnvironmentVariable, HostAlias, Pod } from './pod.ts';
 import { loopback, variablesOf, volumeNames } from './wanted.ts';
@@ -18,7 +18,7 @@ export function strip(pod: Pod, keep: ReadonlySet<string>): Pod {
   const previous = previousOf(pod);
   if (previous === undefined) return pod;
   const { [injectedLabel]: _label, ...labels } = pod.metadata.labels ?? {};
-  const { [snapshotAnnotation]: _annotation, ...annotations } = pod.metadata.annotations ?? {};
+  const { [snapshotAnnotation]: _snapshot, [refreshAnnotation]: _refresh, ...annotations } = pod.metadata.annotations ?? {};
   const isStale = (variable: EnvironmentVariable): boolean => !keep.has(variable.name) && previous.variables.has(textOf(variable));
   const spec = mapContainers(pod.spec, (container) => stripContainer(container, isStale));
   return {

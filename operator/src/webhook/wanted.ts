@@ -3,7 +3,7 @@ import { placeholderOf } from '@rekey/crds/credential.ts';
 import { splitHost } from '@rekey/crds/host.ts';
 import { mounts, trustVariables } from '@rekey/crds/names.ts';
 
-export const volumeNames: readonly string[] = [mounts.ca.volume, mounts.trust.volume, mounts.identity.volume];
+export const volumeNames: readonly string[] = [mounts.ca.volume, mounts.trust.volume, mounts.identity.volume, mounts.secrets.volume];
 export const loopback: readonly string[] = ['127.0.0.1', '::1'];
 /** Ports below this need the sysctl: the sidecar is not root. */
 export const firstUnprivilegedPort = 1024;

@@ -13,14 +13,6 @@ export interface Reading {
   expiresAt?: Date;
 }
 
-/** Which version of a reference is wanted. */
-export interface Wanted {
-  /** Undefined for the newest. */
-  version: string | undefined;
-  /** The version that the upstream has just refused: a source that only hears of news may wait a moment for another one. */
-  refused?: string | undefined;
-}
-
 /**
  * A source of secrets: one method. Rejects with a Failure whose reason is from the closed list; no text of the provider leaves it.
  * One read makes at most three attempts within five seconds.
@@ -35,7 +27,8 @@ export interface Wanted {
  * | a value that no request can carry                  | KeyNotFound, SecretValueEmpty, … (`value.ts`) |
  */
 export interface Source {
-  read(reference: CredentialSource, wanted: Wanted, signal: AbortSignal): Promise<Reading>;
+  /** Reads the reference at `version`, or the newest when `version` is undefined. */
+  read(reference: CredentialSource, version: string | undefined, signal: AbortSignal): Promise<Reading>;
   /** Closes connections and forgets tokens. */
   close(): void;
 }
@@ -48,6 +41,10 @@ export interface SourceContext {
   /** Reads this pod's own projected token for the store, anew at each login. */
   token: () => Promise<string>;
   lookup: LookupFunction;
+  /** The pod's own. */
+  namespace: string;
+  /** Folder of the Kubernetes Secrets that the pod's credentials read from: `<secret>/<key>`. */
+  secrets: string;
   /** What the source would answer may have changed: for a source that is told, rather than asked. */
   onChange: () => void;
 }

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { Reading, Source } from '../source.ts';
+import { unused } from '../unused.fixture.ts';
 import { vaultSource } from './vault.ts';
 
 const binary = join(process.env['REKEY_E2E_HOME'] ?? join(homedir(), '.cache/rekey-e2e'), 'bin/vault');
@@ -54,7 +55,7 @@ afterEach(() => source.close());
 
 const write = (token: unknown): Promise<unknown> => call('POST', 'kv/data/mcp/github', { data: { token } });
 const read = (version?: string, vault: object = {}): Promise<Reading> =>
-  source.read({ vault: { path: 'mcp/github', key: 'token', ...vault } }, { version }, new AbortController().signal);
+  source.read({ vault: { path: 'mcp/github', key: 'token', ...vault } }, version, new AbortController().signal);
 const reasonOf = async (reading: Promise<Reading>): Promise<string> => {
   const error: unknown = await reading.catch((error: unknown) => error);
   return error instanceof Failure ? error.reason : 'no Failure';
@@ -151,7 +152,7 @@ function open(over: { role?: string; mount?: string; claims?: object; key?: KeyO
   const { role = 'mcp', mount = 'kubernetes', claims = {}, key = signer.privateKey } = over;
   const auth = { kubernetes: { mount, role, operatorRole: 'rekey-operator', audience: 'vault' } };
   const store = { vault: { address: `https://localhost:${port}`, caBundle: ca, mount: 'kv', auth }, pollIntervalSeconds: 10 };
-  return vaultSource({ name: 'default', store, lookup, token: () => Promise.resolve(jwtOf(claims, key)), onChange: () => undefined });
+  return vaultSource({ name: 'default', store, lookup, token: () => Promise.resolve(jwtOf(claims, key)), ...unused });
 }
 
 /** A token as the API server makes it for a pod, as far as the jwt method looks. */

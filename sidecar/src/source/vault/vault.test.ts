@@ -4,6 +4,7 @@ import { Failure } from '@rekey/lib/reason.ts';
 import type { Reading, Source } from '../source.ts';
 import type { FakeVault } from './vault.fake.ts';
 import { fakeVault } from './vault.fake.ts';
+import { unused } from '../unused.fixture.ts';
 import { vaultSource } from './vault.ts';
 
 const reference = { vault: { path: 'mcp/github', key: 'token' } };
@@ -29,13 +30,10 @@ function open(over: Partial<{ role: string; mount: string; caBundle: string; lim
   const kubernetes = { mount, role, operatorRole: 'rekey-operator', audience: 'vault' };
   const store = { vault: { address: vault.address, caBundle, mount: 'kv', auth: { kubernetes } }, pollIntervalSeconds: 10 };
   const token = (): Promise<string> => Promise.resolve(`${jwt}\n`);
-  return vaultSource(
-    { name: 'default', store, token, lookup: vault.server.lookup, onChange: () => undefined },
-    { ...limits, ...over.limits },
-  );
+  return vaultSource({ name: 'default', store, token, lookup: vault.server.lookup, ...unused }, { ...limits, ...over.limits });
 }
 
-const read = (version?: string, of: object = reference): Promise<Reading> => source.read(of, { version }, new AbortController().signal);
+const read = (version?: string, of: object = reference): Promise<Reading> => source.read(of, version, new AbortController().signal);
 const failureOf = async (reading: Promise<Reading>): Promise<Failure> => {
   const error: unknown = await reading.catch((error: unknown) => error);
   if (error instanceof Failure) return error;
@@ -136,7 +134,7 @@ describe('the identity', () => {
     const kubernetes = { mount: 'kubernetes', role: 'mcp', operatorRole: 'o', audience: 'vault' };
     const store = { vault: { address: vault.address, mount: 'kv', auth: { kubernetes } }, pollIntervalSeconds: 10 };
     source.close();
-    source = vaultSource({ name: 'default', store, token, lookup: vault.server.lookup, onChange: () => undefined }, limits);
+    source = vaultSource({ name: 'default', store, token, lookup: vault.server.lookup, ...unused }, limits);
     expect((await failureOf(read())).reason).toBe('SourceDenied');
   });
 
@@ -288,7 +286,7 @@ describe('a vault in trouble', () => {
         return true;
       };
     });
-    expect((await failureOf(source.read(reference, { version: undefined }, controller.signal))).reason).toBe('SourceUnreachable');
+    expect((await failureOf(source.read(reference, undefined, controller.signal))).reason).toBe('SourceUnreachable');
     await closed;
     expect(vault.reads).toHaveLength(1);
   });

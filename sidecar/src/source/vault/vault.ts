@@ -6,7 +6,7 @@ import { Failure } from '@rekey/lib/reason.ts';
 import nodeVault from 'node-vault';
 import { Attempts, usual } from '../attempts.ts';
 import type { Limits } from '../attempts.ts';
-import type { Reading, Source, SourceContext, Wanted } from '../source.ts';
+import type { Reading, Source, SourceContext } from '../source.ts';
 import type { Answer, Asked } from './answer.ts';
 import { fields, invalid, isRefusal, isThere, readingOf } from './answer.ts';
 import { Session } from './session.ts';
@@ -61,7 +61,7 @@ class VaultSource implements Source {
     });
   }
 
-  async read(reference: CredentialSource, { version }: Wanted, signal: AbortSignal): Promise<Reading> {
+  async read(reference: CredentialSource, version: string | undefined, signal: AbortSignal): Promise<Reading> {
     const { vault, auth, name } = this.#context;
     if (reference.vault === undefined) throw new Failure('StoreNotFound', `store ${name} is a vault and the credential's source is none`);
     const place = placeOf(reference.vault, vault);

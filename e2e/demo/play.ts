@@ -42,9 +42,7 @@ export async function play(stack: Stack, driver: Driver): Promise<Played> {
     `(c) ${rolledBack.map(({ name }) => name).join(', ')} rolled back to the version before by spec.version, and released`,
     () => watching(only(rolledBack), () => Promise.all(rolledBack.map((server) => rollBack(server, stack)))),
   );
-  await step(`(d) ${suspended.name} suspended and resumed`, () =>
-    watching(only([suspended]), () => suspendAndResume(suspended, driver)),
-  );
+  await step(`(d) ${suspended.name} suspended and resumed`, () => watching(only([suspended]), () => suspendAndResume(suspended, driver)));
   const stats = await driver.stop();
   const seconds = (Date.now() - since) / 1000;
   const rotations = [...overlap, ...atOnce, ...rollbacks];
@@ -72,7 +70,7 @@ const only = (servers: readonly Server[]): string[] =>
 
 /** The second server of a source, or the first where it has one: not the one that is to be suspended. */
 function toRollBack({ sources }: Stack, source: Source, suspended: Server | undefined): Server {
-  const [first, second] = sources.servers(source).filter((server) => server !== suspended);
+  const [first, second] = sources.servers(source.name).filter((server) => server !== suspended);
   const server = second ?? first;
   if (server === undefined) throw new Error(`no server reads from ${source.name}`);
   return server;

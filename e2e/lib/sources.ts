@@ -1,10 +1,11 @@
+import { refreshAnnotation } from '@rekey/crds/names.ts';
 import { fleet } from '../servers/fleet.ts';
 import type { Server } from '../servers/fleet.ts';
 import { namespace } from '../servers/objects.ts';
 import { credential } from './credential.ts';
 import { apply, kubectl } from './kube.ts';
 import { until } from './run.ts';
-import type { Source } from './source.ts';
+import type { Source, SourceName } from './source.ts';
 import type { Vault } from './vault.ts';
 
 /** Which source each server of the fleet reads from: in turn, so that every kind of server meets several. */
@@ -25,8 +26,9 @@ export class Sources {
     return source;
   }
 
-  servers(source: Source): Server[] {
-    return fleet.filter((server) => this.of(server) === source);
+  /** The servers that read from the source of that name. */
+  servers(name: SourceName): Server[] {
+    return fleet.filter((server) => this.of(server).name === name);
   }
 }
 
@@ -67,7 +69,6 @@ export function kubernetesSource(): Source {
   };
 }
 
-const refreshAnnotation = 'rekey.dev/refresh';
 const secretName = (server: string): string => `${server}-key`;
 
 async function versionOf({ name }: Server): Promise<string | undefined> {

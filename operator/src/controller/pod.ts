@@ -34,7 +34,7 @@ export interface Pod extends KubernetesObject {
 }
 
 export function trimPod({ metadata, spec = {}, status = {} }: WholePod): Pod {
-  const { name, namespace = '', uid = '', resourceVersion = '', labels = {} } = metadata;
+  const { name, namespace = '', uid = '', resourceVersion = '', labels = {}, annotations = {} } = metadata;
   return {
     metadata: { name, namespace, uid, resourceVersion },
     labels,
@@ -43,8 +43,8 @@ export function trimPod({ metadata, spec = {}, status = {} }: WholePod): Pod {
     serviceAccount: spec.serviceAccountName ?? 'default',
     node: spec.nodeName,
     workload: workloadOf(metadata),
-    refresh: metadata.annotations?.[refreshAnnotation],
-    credentials: injectedOf(metadata.annotations?.[snapshotAnnotation]),
+    refresh: annotations[refreshAnnotation],
+    credentials: injectedOf(annotations[snapshotAnnotation]),
   };
 }
 

@@ -2,7 +2,7 @@ import type { Binding, Use } from '@rekey/crds/binding.ts';
 import type { Credential } from '@rekey/crds/credential.ts';
 import type { Store } from '@rekey/crds/store.ts';
 import { refreshAnnotation } from '@rekey/crds/names.ts';
-import { refreshOf as podRefresh } from '@rekey/crds/refresh.ts';
+import { refreshOf } from '@rekey/crds/refresh.ts';
 import { keyOf } from '@rekey/lib/watch.ts';
 import type { KubernetesObject } from '@rekey/lib/watch.ts';
 import { same } from '../status.ts';
@@ -35,8 +35,7 @@ export function route(change: Change, context: RouteContext): void {
 const routers: Record<Kind, Router> = {
   credentials: ({ key, before, after }, { queues, state, ask }) => {
     const [old, next] = [before, after] as [Credential | undefined, Credential | undefined];
-    if (!same(refreshOf(old), refreshOf(next))) addPodsOf(key, next, { queues, state });
-    if (old?.metadata.annotations?.[refreshAnnotation] !== next?.metadata.annotations?.[refreshAnnotation]) ask(key);
+    addRefresh(key, [old, next], { queues, state, ask });
     if (old?.metadata.generation === next?.metadata.generation && next?.metadata.deletionTimestamp === undefined) {
       queues.credentials.add(key, 'paced');
       return;
@@ -87,13 +86,19 @@ function usesOf(binding: KubernetesObject | undefined): readonly Use[] {
   return (binding as Binding | undefined)?.status?.credentials ?? [];
 }
 
-const refreshOf = (credential: Credential | undefined): object => (credential === undefined ? {} : podRefresh([credential]));
-
-/** The kubelets of these pods are to look at their volumes. */
-function addPodsOf(key: string, credential: Credential | undefined, { queues, state }: Pick<RouteContext, 'queues' | 'state'>): void {
-  const name = credential?.metadata.name ?? '';
-  for (const pod of state.pods.in(namespaceOf(key))) if (pod.credentials[name] !== undefined) queues.pods.add(keyOf(pod));
+/** Somebody asks for what is new: of the source, or, where only pods may read it, of their kubelets. */
+function addRefresh(
+  key: string,
+  [old, next]: [Credential | undefined, Credential | undefined],
+  { queues, state, ask }: RouteContext,
+): void {
+  if (next === undefined) return;
+  if (askedOf(old) !== askedOf(next)) ask(key);
+  if (old !== undefined && same(refreshOf([old]), refreshOf([next]))) return;
+  for (const pod of state.pods.in(namespaceOf(key))) if (pod.credentials[next.metadata.name] !== undefined) queues.pods.add(keyOf(pod));
 }
+
+const askedOf = (credential: Credential | undefined): string | undefined => credential?.metadata.annotations?.[refreshAnnotation];
 
 function addReport(namespace: string, { name, version }: Use, { queues, state, ask }: RouteContext): void {
   const credential = state.credentials.get(`${namespace}/${name}`);

@@ -36,10 +36,11 @@ export class Keys {
     const value = newSecret();
     const name = `${server.name}/${(this.#count += 1)}`;
     await this.#internet.issue(server.api, name, value);
-    const version = await this.#sources.of(server).write(server, value);
-    const at = Date.now();
     const written = this.#written.get(server.name) ?? [];
     const old = written.at(-1);
+    await old?.version();
+    const version = await this.#sources.of(server).write(server, value);
+    const at = Date.now();
     this.#written.set(server.name, [...written, { name, value, version }]);
     if (revoke && old !== undefined) await this.#internet.revoke(server.api, old.name);
     return { server, version, key: name, at };

@@ -61,7 +61,9 @@ export function kubernetesSource(): Source {
       if (before !== undefined) {
         await kubectl('-n', namespace, 'annotate', 'mcpcredential', server.name, `${refreshAnnotation}=${Date.now()}`, '--overwrite');
       }
-      return () => until(`another version of ${server.name}`, 120, () => otherVersion(server, before));
+      // Known once a pod has read it; what a later write makes of it does not count.
+      let version: Promise<string> | undefined;
+      return () => (version ??= until(`another version of ${server.name}`, 120, () => otherVersion(server, before)));
     },
     remove: async ({ name }) => {
       await kubectl('-n', namespace, 'delete', 'secret', secretName(name), '--ignore-not-found');

@@ -41,8 +41,8 @@ export async function bringUp(names: readonly SourceName[]): Promise<Stack> {
 /** What `bringUp` left running. */
 export async function connect(names: readonly SourceName[] = ['vault']): Promise<Stack> {
   const [vault, internet] = await Promise.all([Vault.connect(), Internet.connect()]);
-  const open: Partial<Record<SourceName, () => Source>> = { vault: () => vaultSource(vault), kubernetes: kubernetesSource };
-  const sources = new Sources(names.map((name) => (open[name] as () => Source)()));
+  const open: Record<SourceName, () => Source> = { vault: () => vaultSource(vault), kubernetes: kubernetesSource };
+  const sources = new Sources(names.map((name) => open[name]()));
   return { vault, internet, sources, keys: new Keys(sources, internet) };
 }
 

@@ -51,6 +51,8 @@ export const reasons = {
   SharedProcessNamespace: 'containers that share processes could read the memory of the sidecar',
   WindowsPod: 'Windows pods have no sidecar',
   PodInvalid: 'the pod cannot be read',
+  // A pod that is injected, and that its owner should look at
+  EquivalentIdentity: 'a container of the pod holds an identity that might read the secret without the sidecar',
 } as const;
 
 export type Reason = keyof typeof reasons;

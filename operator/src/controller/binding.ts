@@ -1,6 +1,7 @@
 import type { Binding, BindingSpec } from '@rekey/crds/binding.ts';
 import { apiPath, apiVersion, refreshAnnotation } from '@rekey/crds/names.ts';
 import { refreshOf } from '@rekey/crds/refresh.ts';
+import type { Recorder } from '../events.ts';
 import type { Kubernetes } from '../kubernetes.ts';
 import { KubernetesError } from '../kubernetes.ts';
 import { same } from '../status.ts';
@@ -11,6 +12,7 @@ import type { State } from './state.ts';
 interface Context {
   kubernetes: Pick<Kubernetes, 'apply' | 'patch'>;
   state: State;
+  record: Recorder;
 }
 
 /**
@@ -25,12 +27,15 @@ export async function reconcilePod(key: string, context: Context): Promise<void>
   await refresh(pod, context);
 }
 
-async function bind(key: string, pod: Pod, { kubernetes, state }: Context): Promise<void> {
+async function bind(key: string, pod: Pod, { kubernetes, state, record }: Context): Promise<void> {
   const wanted = bindingOf(pod);
   const existing = state.bindings.get(key);
   if (existing !== undefined && same(comparable(existing), comparable(wanted))) return;
   const { namespace, name } = pod.metadata;
   await kubernetes.apply(`${apiPath}/namespaces/${namespace}/mcpcredentialbindings/${name}`, wanted);
+  if (existing !== undefined || pod.warnings.length === 0) return;
+  const news = { type: 'Warning', reason: 'EquivalentIdentity', message: pod.warnings.join('; ') } as const;
+  await record({ apiVersion: 'v1', kind: 'Pod', metadata: pod.metadata }, [news]);
 }
 
 /**

@@ -3,7 +3,11 @@ import type { WholePod } from './pod.ts';
 
 const whole = (change: Partial<WholePod['metadata']> = {}, phase = 'Running'): WholePod => ({
   metadata: { name: 'p', namespace: 'tools', uid: 'u', resourceVersion: '5', ...change },
-  spec: { serviceAccountName: 'mcp', nodeName: 'node1', containers: [{ env: 'much that is not kept' }] } as { nodeName: string },
+  spec: {
+    serviceAccountName: 'mcp',
+    nodeName: 'node1',
+    containers: [{ name: 'server', env: [{ name: 'MUCH', value: 'that is not kept' }] }],
+  },
   status: { phase },
 });
 
@@ -36,6 +40,7 @@ test('of a pod only what is read is kept', () => {
     workload: undefined,
     refresh: 'r',
     credentials: { github: injected, gitlab: injected, notion: injected },
+    warnings: [],
   });
 });
 

@@ -3,6 +3,8 @@ import type { Snapshot } from '@rekey/crds/snapshot.ts';
 import type { KubernetesObject } from '@rekey/lib/watch.ts';
 import { secretKey } from '../decide/input.ts';
 import type { Injected } from '../decide/input.ts';
+import { equivalentIdentities } from '../webhook/identity.ts';
+import type { PodSpec } from '../webhook/pod.ts';
 import { hasStore } from '@rekey/crds/source-kind.ts';
 import { audienceOf } from '@rekey/crds/store.ts';
 
@@ -14,7 +16,7 @@ export interface WholePod extends KubernetesObject {
     deletionTimestamp?: string;
     ownerReferences?: { kind: string; name: string; controller?: boolean }[];
   };
-  spec?: { serviceAccountName?: string; nodeName?: string };
+  spec?: Partial<PodSpec> & { serviceAccountName?: string; nodeName?: string };
   status?: { phase?: string };
 }
 
@@ -31,6 +33,8 @@ export interface Pod extends KubernetesObject {
   refresh?: string | undefined;
   /** What each credential gave the pod when it was injected, from its snapshot. */
   credentials: Record<string, Injected>;
+  /** What its owner should look at, a sentence each. */
+  warnings: readonly string[];
 }
 
 export function trimPod({ metadata, spec = {}, status = {} }: WholePod): Pod {
@@ -44,7 +48,7 @@ export function trimPod({ metadata, spec = {}, status = {} }: WholePod): Pod {
     node: spec.nodeName,
     workload: workloadOf(metadata),
     refresh: annotations[refreshAnnotation],
-    credentials: injectedOf(annotations[snapshotAnnotation]),
+    ...snapshotted(annotations[snapshotAnnotation], { containers: [], ...spec }),
   };
 }
 
@@ -54,22 +58,22 @@ export function isAlive({ phase, deleting }: Pod): boolean {
 }
 
 /** The annotation is writable by whoever may edit the pod: what cannot be read counts as none. */
-function injectedOf(snapshot = ''): Record<string, Injected> {
+function snapshotted(text = '', spec: PodSpec): Pick<Pod, 'credentials' | 'warnings'> {
   try {
-    const { credentials, stores } = JSON.parse(snapshot) as Snapshot;
+    const snapshot = JSON.parse(text) as Snapshot;
+    const { credentials, stores } = snapshot;
     const named = credentials.filter(({ spec }) => hasStore(spec.source)).map(({ spec }) => spec.storeRef.name);
     const audiences = Object.fromEntries(named.map((name) => [name, audienceOf(stores.find((store) => store.name === name)?.spec)]));
     const secrets = credentials.flatMap(({ spec: { source } }) =>
       source.kubernetesSecret === undefined ? [] : secretKey(source.kubernetesSecret),
     );
-    return Object.fromEntries(
-      credentials.map(({ name, spec }) => [
-        name,
-        { hosts: [...spec.hosts], env: spec.env.map((variable) => variable.name), audiences, secrets },
-      ]),
-    );
+    const injected = credentials.map(({ name, spec: { hosts, env } }) => {
+      const given: Injected = { hosts: [...hosts], env: env.map((variable) => variable.name), audiences, secrets };
+      return [name, given] as const;
+    });
+    return { credentials: Object.fromEntries(injected), warnings: equivalentIdentities(spec, snapshot).map(({ message }) => message) };
   } catch {
-    return {};
+    return { credentials: {}, warnings: [] };
   }
 }
 

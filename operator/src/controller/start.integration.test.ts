@@ -1,6 +1,6 @@
 import type { Store } from '@rekey/crds/store.ts';
 import { storeSpec } from '@rekey/crds/store.ts';
-import { apiPath, refreshAnnotation } from '@rekey/crds/names.ts';
+import { apiPath, apiVersion, refreshAnnotation } from '@rekey/crds/names.ts';
 import { Registry } from 'prom-client';
 import { until } from '../poll/process.real.ts';
 import { storeAt } from '../poll/vault.fake.ts';
@@ -189,6 +189,21 @@ test(
     await tools.edit('own', { source: { kubernetesSecret: { name: 'keys', key: 'other' } } });
     const { message } = await tools.says('own', 'RestartRequired', 'True RestartRequired');
     expect(message).toContain('created before the volume with key other of Secret keys');
+  },
+  patience,
+);
+
+test(
+  'a pod with an identity of its own at the cloud of the store is told of',
+  async () => {
+    const role = 'arn:aws:iam::123456789012:role/mcp';
+    const store = { apiVersion, kind: 'MCPCredentialStore', metadata: { name: 'aws' } };
+    const awsSecretsManager = { region: 'eu-central-1', roleARN: role, operatorRoleARN: role, stsEndpoint: 'https://127.0.0.1:1' };
+    await world.admin.apply(`${apiPath}/mcpcredentialstores/aws`, { ...store, spec: { awsSecretsManager } });
+    await tools.createCredential('cloud', { source: { awsSecretsManager: { secretId: 'mcp/cloud' } }, storeRef: { name: 'aws' } });
+    await tools.createPod('cloud-0', 'cloud', true, [{ name: 'AWS_ACCESS_KEY_ID', value: 'x' }]);
+    const event = await until(async () => (await tools.events('cloud-0')).find((text) => text.includes('EquivalentIdentity')));
+    expect(event).toContain('Warning EquivalentIdentity: container server has AWS_ACCESS_KEY_ID');
   },
   patience,
 );

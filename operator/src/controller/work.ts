@@ -41,7 +41,7 @@ export function startWork(context: ControllerContext, state: State, signal: Abor
   const queues: Queues = {
     credentials: queueOf((key) => reconcileCredential(key, credential)),
     stores: queueOf((key) => reconcileStore(key, { ...act, polls, now })),
-    pods: queueOf((key) => reconcilePod(key, { kubernetes, state }), 20),
+    pods: queueOf((key) => reconcilePod(key, { kubernetes, state, record }), 20),
     namespaces: queueOf((key) => reconcileNamespace(key, { kubernetes, state, sidecarClusterRole: config.sidecarClusterRole })),
   };
   signal.addEventListener('abort', () => polls.stop(), { once: true });

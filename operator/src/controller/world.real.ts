@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Binding, Use } from '@rekey/crds/binding.ts';
-import type { Credential, CredentialSource } from '@rekey/crds/credential.ts';
+import type { Credential, CredentialSpec } from '@rekey/crds/credential.ts';
 import { apiPath, apiVersion, injectedLabel, snapshotAnnotation } from '@rekey/crds/names.ts';
 import { goodSpec } from '@rekey/crds/rules.table.ts';
 import { sourceId } from '@rekey/crds/source-id.ts';
@@ -110,8 +110,8 @@ export function inTools({ admin, sidecar, vault }: World) {
         const condition = findCondition((await credential(name)).status?.conditions, type);
         return `${condition?.status} ${condition?.reason}` === text ? condition : undefined;
       }),
-    createPod: async (name: string, app: string, injected = true) =>
-      createPod(admin, name, { app, injected, source: (await credential(app)).spec.source }),
+    createPod: async (name: string, app: string, injected = true, env: object[] = []) =>
+      createPod(admin, name, { app, injected, env, spec: (await credential(app)).spec }),
     /** As the sidecar writes it: server-side apply to the status alone, with the source that it read. */
     report: async (pod: string, use: Partial<Use> & { name: string }) => {
       const { spec } = await credential(use.name);
@@ -145,14 +145,16 @@ const selector = (app: string): object => ({ podSelector: { matchLabels: { app }
 interface NewPod {
   app: string;
   injected: boolean;
-  source: CredentialSource;
+  env: object[];
+  spec: CredentialSpec;
 }
 
 /** A running pod of Deployment APP, as the webhook leaves it when it is injected. */
-async function createPod(admin: Kubernetes, name: string, { app, injected, source }: NewPod): Promise<void> {
+async function createPod(admin: Kubernetes, name: string, { app, injected, env, spec: { source, storeRef } }: NewPod): Promise<void> {
+  const store = await admin.read<Store>(`${apiPath}/mcpcredentialstores/${storeRef.name}`);
   const snapshot = JSON.stringify({
-    credentials: [{ name: app, spec: { source, hosts: goodSpec.hosts, env: goodSpec.env, storeRef: { name: 'default' } } }],
-    stores: [],
+    credentials: [{ name: app, spec: { source, hosts: goodSpec.hosts, env: goodSpec.env, storeRef } }],
+    stores: store === undefined ? [] : [{ name: storeRef.name, spec: store.spec }],
   });
   const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `${app}-abc12`, uid: '1', controller: true };
   await admin.create('/api/v1/namespaces/tools/pods', {
@@ -164,7 +166,7 @@ async function createPod(admin: Kubernetes, name: string, { app, injected, sourc
       annotations: injected ? { [snapshotAnnotation]: snapshot } : {},
       ownerReferences: [owner],
     },
-    spec: { nodeName: 'node1', containers: [{ name: 'server', image: 'server:1' }] },
+    spec: { nodeName: 'node1', containers: [{ name: 'server', image: 'server:1', env }] },
   });
   await admin.patch(`/api/v1/namespaces/tools/pods/${name}/status`, { status: { phase: 'Running' } });
 }

@@ -51,12 +51,15 @@ export function isPolled(source: CredentialSource): boolean {
   return hasStore(source);
 }
 
-/** Throws a Failure for a kind of store that this operator does not know. */
+/** Of a kind of store that this operator does not know every question is a Failure. */
 export function openMetadataSource(context: PollContext): MetadataSource {
-  const kind = kindOf(context.store.spec);
-  if (kind === undefined)
-    throw new Failure('StoreNotFound', `this operator does not know the kind of store that ${context.store.metadata.name} is`);
-  return kind.open(context);
+  return kindOf(context.store.spec)?.open(context) ?? unknownSource(context.store.metadata.name);
+}
+
+function unknownSource(name: string): MetadataSource {
+  const fail = (): Promise<never> =>
+    Promise.reject(new Failure('StoreNotFound', `this operator does not know the kind of store that ${name} is: upgrade the chart`));
+  return { versions: fail, check: fail, close: () => undefined };
 }
 
 /** Undefined when the credential's source is not of the store's kind. */

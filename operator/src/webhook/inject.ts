@@ -7,6 +7,7 @@ import { sourcesOf } from './volumes.ts';
 import type { Candidates } from './choose.ts';
 import { choose } from './choose.ts';
 import type { Decision, Pod } from './pod.ts';
+import { equivalentIdentities } from './identity.ts';
 import { refuse } from './refuse.ts';
 import type { SidecarSettings } from '../config.ts';
 import { strip } from './strip.ts';
@@ -59,9 +60,11 @@ function injected(pod: Pod, chosen: readonly Credential[], warnings: Decision[],
   if (refusal !== undefined) return { kind: 'refused', refusal };
   const before = pod.spec.initContainers?.find(({ name }) => name === sidecarName)?.resources;
   const spec = add(bare.spec, wanted, { settings: context.settings, sources: sourcesOf(chosen, context.stores), before });
-  const annotations = { [snapshotAnnotation]: JSON.stringify(snapshotOf(chosen, context.stores)), ...refreshOf(chosen) };
+  const snapshot = snapshotOf(chosen, context.stores);
+  const annotations = { [snapshotAnnotation]: JSON.stringify(snapshot), ...refreshOf(chosen) };
   const whole = annotated(labelled({ ...bare, spec }, 'true'), annotations);
-  return annotationsFit(whole) ? { kind: 'injected', pod: whole, warnings } : { kind: 'refused', refusal: tooLarge };
+  if (!annotationsFit(whole)) return { kind: 'refused', refusal: tooLarge };
+  return { kind: 'injected', pod: whole, warnings: [...warnings, ...equivalentIdentities(bare.spec, snapshot)] };
 }
 
 function labelled(pod: Pod, value: string): Pod {

@@ -4,6 +4,7 @@ import { conditions, labelSelector, objectName, time } from './parts.ts';
 import { pinRules, source } from './source.ts';
 import type { Rule } from './rule.ts';
 import { exactlyOne, withRules } from './rule.ts';
+import { via, viaRules } from './via.ts';
 
 /** Headers that frame or route a request: a credential is never one of them (RFC 9110 section 7.6.1, RFC 9112 section 6). */
 const routingHeaders = [
@@ -131,6 +132,7 @@ const fields = z.object({
       'x-kubernetes-list-type': 'map',
       'x-kubernetes-list-map-keys': ['name'],
     }),
+  via,
   podSelector: labelSelector.meta({ ...labelSelector.meta(), description: 'The pods of this namespace whose calls carry the credential.' }),
   cacheTTLSeconds: z
     .int()
@@ -146,7 +148,7 @@ const fields = z.object({
     .meta({ description: 'How long the last value serves through an outage of the source. 0 means not at all.' }),
   suspend: z.boolean().default(false).meta({ description: 'The kill switch: every sidecar drops the value and answers 503 Suspended.' }),
 });
-export const credentialSpec = withRules(fields, pinRules);
+export const credentialSpec = withRules(fields, [...pinRules, ...viaRules]);
 export type CredentialSpec = z.output<typeof credentialSpec>;
 
 export const triggers = ['Created', 'SourceChanged', 'VersionPinned', 'VersionUnpinned', 'SpecChanged'] as const;

@@ -3,7 +3,7 @@ import type { Rule } from './rule.ts';
 import { withRules } from './rule.ts';
 
 const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
-const exactHost = `^${label}([.]${label})+(:[1-9][0-9]{0,4})?$`;
+const exactHost = `^([*][.])?${label}([.]${label})+(:[1-9][0-9]{0,4})?$`;
 
 const matches = (pattern: string): Pick<Rule<string>, 'cel' | 'holds'> => ({
   cel: `!self.matches('${pattern}')`,
@@ -15,7 +15,11 @@ const rules: readonly Rule<string>[] = [
   { ...matches('://'), message: 'a host has no scheme: write api.github.com, not https://api.github.com' },
   { ...matches('/'), message: 'a host has no path: write api.github.com, not api.github.com/v1' },
   { ...matches('@'), message: 'a host has no user: write api.github.com, not user@api.github.com' },
-  { ...matches('[*]'), message: 'a host is one exact name: list each name, wildcards are not supported' },
+  {
+    cel: `!self.matches('[*]') || self.matches('^[*][.][^*.]+[.][^*]+$')`,
+    message: 'a wildcard stands for whole names below a domain: write *.atlassian.net',
+    holds: (host) => !host.includes('*') || /^[*][.][^*.]+[.][^*]+$/u.test(host),
+  },
   { ...matches('[A-Z]'), message: 'write the host in lower case: api.github.com' },
   {
     ...matches('^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+(:|$)|^[[]|:.*:'),
@@ -39,13 +43,12 @@ const rules: readonly Rule<string>[] = [
   },
 ];
 
-/** An exact upstream host, `name` or `name:port`, lower case; https; 443 unless it says otherwise. */
+/** An upstream host, `name` or `name:port`, lower case; https; 443 unless it says otherwise. `*.name` is every name below it. */
 export const host = withRules(
-  z
-    .string()
-    .min(1)
-    .max(259)
-    .meta({ description: 'Exact DNS name of an upstream, lower case, spoken to over https; with :port when it is not 443.' }),
+  z.string().min(1).max(259).meta({
+    description:
+      'Exact DNS name of an upstream, lower case, spoken to over https; with :port when it is not 443. With the way in proxy also *.domain.',
+  }),
   rules,
 );
 

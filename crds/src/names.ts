@@ -46,3 +46,14 @@ export const trustVariables = [
   'AWS_CA_BUNDLE',
   'DENO_CERT',
 ] as const;
+
+/** Variables that lead a client's calls to a proxy, and Node's to heed them (https://nodejs.org/api/cli.html#node_use_env_proxy1); curl and others read the lower case ones. */
+export const proxyVariables = [
+  'HTTPS_PROXY',
+  'https_proxy',
+  'HTTP_PROXY',
+  'http_proxy',
+  'NO_PROXY',
+  'no_proxy',
+  'NODE_USE_ENV_PROXY',
+] as const;

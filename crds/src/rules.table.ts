@@ -40,6 +40,8 @@ export const goodInputs: Readonly<Record<string, Record<string, unknown>>> = {
     },
   },
   'a secret of GCP, pinned to an alias': { source: { gcpSecretManager: { secret: 'mcp-github' } }, version: 'prod' },
+  'wildcard hosts by the proxy': { hosts: ['*.atlassian.net', 'api.github.com'], via: [{ hosts: {} }, { proxy: { others: 'Refuse' } }] },
+  'a base URL with a path': { via: [{ baseUrl: { env: [{ name: 'GITLAB_API_URL', path: '/api/v4' }] } }] },
   'a Kubernetes Secret': { source: { kubernetesSecret: { name: 'github', key: 'ca.crt' } } },
 };
 
@@ -47,7 +49,31 @@ export const badInputs: readonly BadInput[] = [
   host('a host with a scheme', 'https://api.github.com', 'a host has no scheme'),
   host('a host with a path', 'api.github.com/v1', 'a host has no path'),
   host('a host with a user', 'user@api.github.com', 'a host has no user'),
-  host('a wildcard host', '*.github.com', 'a host is one exact name'),
+  host('a wildcard for part of a name', 'api*.github.com', 'a wildcard stands for whole names below a domain'),
+  {
+    name: 'a wildcard for all of a public suffix',
+    spec: { hosts: ['*.com'], via: [{ proxy: {} }] },
+    message: 'a wildcard stands for whole names below a domain',
+  },
+  host('a wildcard in the middle', 'api.*.github.com', 'a wildcard stands for whole names below a domain'),
+  host('a wildcard host in the hosts file', '*.github.com', 'a wildcard host cannot stand in a hosts file'),
+  { name: 'a way in twice', spec: { via: [{ proxy: {} }, { proxy: { others: 'Refuse' } }] }, message: 'give the way in proxy once' },
+  { name: 'two ways in as one', spec: { via: [{ proxy: {}, hosts: {} }] }, message: 'give exactly one way in' },
+  {
+    name: 'a base URL for two hosts',
+    spec: { hosts: ['a.test', 'b.test'], via: [{ baseUrl: { env: [{ name: 'API_URL' }] } }] },
+    message: 'a base URL leads to one host',
+  },
+  {
+    name: 'a base URL for a wildcard host',
+    spec: { hosts: ['*.a.test'], via: [{ baseUrl: { env: [{ name: 'API_URL' }] } }, { proxy: {} }] },
+    message: 'a base URL leads to one host',
+  },
+  {
+    name: 'the path of a base URL with a query',
+    spec: { via: [{ baseUrl: { env: [{ name: 'API_URL', path: '/v4?x=1' }] } }] },
+    message: 'a path starts with a slash and has no query',
+  },
   host('a host in upper case', 'API.github.com', 'write the host in lower case'),
   host('an IPv4 literal', '10.0.0.1', notDns),
   host('an IPv4 literal with a port', '10.0.0.1:8443', notDns),

@@ -48,6 +48,7 @@ export const reasons = {
   HostsFileMounted: 'a container mounts its own /etc/hosts',
   HostAliasTaken: 'the pod gives the host another address',
   TrustVariableTaken: 'a container sets a trust variable that the sidecar needs',
+  ProxyVariableTaken: 'a container sets a proxy variable that the sidecar needs',
   SharedProcessNamespace: 'containers that share processes could read the memory of the sidecar',
   WindowsPod: 'Windows pods have no sidecar',
   PodInvalid: 'the pod cannot be read',

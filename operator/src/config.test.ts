@@ -14,6 +14,7 @@ test('two variables are enough', () => {
       imagePullPolicy: 'IfNotPresent',
       resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } },
       extraCA: '',
+      sysctls: true,
       logLevel: 'info',
     },
     service: 'rekey-operator',

@@ -13,6 +13,7 @@
  *   REKEY_SIDECAR_CPU_LIMIT         quantity; empty means none (a Guaranteed pod's sidecar then gets 100m)    default empty
  *   REKEY_SIDECAR_MEMORY_LIMIT      quantity                                                                  default 128Mi
  *   REKEY_SIDECAR_LOG_LEVEL         debug, info, warn or error                                                default info
+ *   REKEY_SIDECAR_SYSCTLS           whether pods may set net.ipv4.ip_unprivileged_port_start: true or false   default true
  *   REKEY_EXTRA_CA                  PEM certificates that apps and sidecars trust beside the public roots (chart value trust.extraCA)
  *   REKEY_SERVICE                   Service of the webhook, a name in its certificate                         default rekey-operator
  *   REKEY_CLUSTER_DOMAIN            DNS domain of the cluster, a name in its certificate                      default cluster.local
@@ -51,6 +52,8 @@ export interface SidecarSettings {
   /** PEM, or empty. */
   readonly extraCA: string;
   readonly logLevel: Level;
+  /** Whether the cluster lets pods set the sysctl that opens ports below 1024. */
+  readonly sysctls: boolean;
 }
 
 type Quantities = Readonly<Record<string, string>>;
@@ -96,6 +99,7 @@ function sidecar(read: EnvironmentReader): SidecarSettings {
     resources: sidecarResources(read),
     extraCA: read.matching('REKEY_EXTRA_CA', /^\s*$|-----BEGIN CERTIFICATE-----/u, '').trim(),
     logLevel: read.oneOf('REKEY_SIDECAR_LOG_LEVEL', levels, 'info'),
+    sysctls: read.oneOf('REKEY_SIDECAR_SYSCTLS', ['true', 'false'], 'true') === 'true',
   };
 }
 

@@ -8,6 +8,7 @@ REKEY_HEALTH_PORT: "8080"
 REKEY_SIDECAR_IMAGE: {{ include "rekey.image" (dict "image" .Values.image.sidecar "chart" .Chart) }}
 REKEY_SIDECAR_IMAGE_PULL_POLICY: {{ .Values.image.sidecar.pullPolicy }}
 REKEY_SIDECAR_LOG_LEVEL: {{ .Values.sidecar.logLevel }}
+REKEY_SIDECAR_SYSCTLS: {{ .Values.sidecar.sysctls | quote }}
 {{- range $kind, $suffix := dict "requests" "REQUEST" "limits" "LIMIT" }}
 {{- range $resource, $quantity := index $.Values.sidecar.resources $kind }}
 REKEY_SIDECAR_{{ upper $resource }}_{{ $suffix }}: {{ kindIs "string" $quantity | ternary $quantity (int64 $quantity) | quote }}

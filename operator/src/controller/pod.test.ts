@@ -17,6 +17,7 @@ test('of a pod only what is read is kept', () => {
     env: [{ name: 'TOKEN' }],
     source: { vault: { path: 'a', key: 'b' } },
     storeRef: { name: 'here' },
+    via: [{ proxy: { others: 'Tunnel' } }],
   };
   const elsewhere = { ...spec, storeRef: { name: 'not-yet' } };
   const own = { ...spec, source: { kubernetesSecret: { name: 'keys', key: 'notion' } }, storeRef: { name: 'unused' } };
@@ -27,7 +28,8 @@ test('of a pod only what is read is kept', () => {
     { name: 'notion', spec: own },
   ];
   const snapshot = JSON.stringify({ credentials, stores: [here] });
-  const injected = { hosts: ['api.github.com'], env: ['TOKEN'], audiences: { here: 'mine', 'not-yet': 'vault' }, secrets: ['keys/notion'] };
+  const audiences = { here: 'mine', 'not-yet': 'vault' };
+  const injected = { hosts: ['api.github.com'], ways: ['proxy'], env: ['TOKEN'], audiences, secrets: ['keys/notion'] };
   expect(
     trimPod(whole({ annotations: { 'rekey.dev/snapshot': snapshot, 'rekey.dev/refresh': 'r', other: 'x' }, labels: { app: 'a' } })),
   ).toEqual({

@@ -1,4 +1,5 @@
 import { refreshAnnotation, snapshotAnnotation } from '@rekey/crds/names.ts';
+import { injectedWays } from '@rekey/crds/snapshot.ts';
 import type { Snapshot } from '@rekey/crds/snapshot.ts';
 import type { KubernetesObject } from '@rekey/lib/watch.ts';
 import { secretKey } from '../decide/input.ts';
@@ -67,9 +68,10 @@ function snapshotted(text = '', spec: PodSpec): Pick<Pod, 'credentials' | 'warni
     const secrets = credentials.flatMap(({ spec: { source } }) =>
       source.kubernetesSecret === undefined ? [] : secretKey(source.kubernetesSecret),
     );
-    const injected = credentials.map(({ name, spec: { hosts, env } }) => {
-      const given: Injected = { hosts: [...hosts], env: env.map((variable) => variable.name), audiences, secrets };
-      return [name, given] as const;
+    const injected = credentials.map((credential) => {
+      const { hosts, env } = credential.spec;
+      const given = { hosts: [...hosts], ways: injectedWays(credential), env: env.map((variable) => variable.name), audiences, secrets };
+      return [credential.name, given satisfies Injected] as const;
     });
     return { credentials: Object.fromEntries(injected), warnings: equivalentIdentities(spec, snapshot).map(({ message }) => message) };
   } catch {

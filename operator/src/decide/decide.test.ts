@@ -212,6 +212,14 @@ const cases: Record<string, [Parameters<typeof input>[0], Expected]> = {
     { spec: { env: [{ name: 'GITHUB_PERSONAL_ACCESS_TOKEN' }, { name: 'GH_TOKEN' }] } },
     { conditions: { RestartRequired: 'True RestartRequired' }, message: /1 pod was created before variable GH_TOKEN \(a\)/ },
   ],
+  'pods that no allowed way in leads to the sidecar of have to be restarted': [
+    { spec: { via: [{ proxy: { others: 'Tunnel' } }, { baseUrl: { env: [{ name: 'API_URL', path: '' }] } }] } },
+    { conditions: { RestartRequired: 'True RestartRequired' }, message: /created before the way in proxy or baseUrl \(a\)/ },
+  ],
+  'pods with one of the allowed ways in go on as they are': [
+    { spec: { via: [{ proxy: { others: 'Tunnel' } }, { hosts: {} }] } },
+    { conditions: { RestartRequired: 'False NoRestartNeeded' } },
+  ],
   'pods without a token for another store have to be restarted': [
     { spec: { storeRef: { name: 'other' } } },
     { conditions: { RestartRequired: 'True RestartRequired' }, message: /created before the token for store other \(a\)/ },

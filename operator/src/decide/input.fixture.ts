@@ -23,6 +23,7 @@ export const pod = (name: string, use?: Partial<NonNullable<BoundPod['use']>>): 
   labels: { app: 'mcp-github' },
   injected: {
     hosts: ['api.github.com'],
+    ways: ['hosts'],
     env: goodSpec.env.map(({ name: variable }) => variable),
     audiences: { default: 'vault' },
     secrets: [],

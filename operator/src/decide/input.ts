@@ -1,5 +1,6 @@
 import type { Credential, KubernetesReference } from '@rekey/crds/credential.ts';
 import type { Use } from '@rekey/crds/binding.ts';
+import type { Way } from '@rekey/crds/ways.ts';
 import type { Reason } from '@rekey/lib/reason.ts';
 import type { Versions } from '../poll/poll.ts';
 
@@ -15,8 +16,9 @@ export type Reading = { versions: Versions; failure?: undefined } | { versions?:
 
 /** What a pod has of a credential since it was created, and cannot get later. */
 export interface Injected {
-  /** The names that lead to the sidecar. */
   hosts: readonly string[];
+  /** The ways in which the calls of the pod reach its sidecar. */
+  ways: readonly Way[];
   /** The variables with the placeholder. */
   env: readonly string[];
   /** The audience of the pod's token for each store that it has one for. */

@@ -1,3 +1,4 @@
+import { waysOf } from '@rekey/crds/ways.ts';
 import { injectionLabel } from '@rekey/crds/names.ts';
 import type { LabelSelector } from '@rekey/crds/parts.ts';
 import type { Draft } from '../status.ts';
@@ -38,10 +39,12 @@ function lacks(pod: BoundPod | undefined, { credential, audience }: Facts): stri
   const { hosts, env, source, storeRef } = credential.spec;
   const secret = source.kubernetesSecret;
   const { injected } = pod;
+  const ways = waysOf(credential.spec);
   const hasToken = audience === undefined || injected.audiences[storeRef.name] === audience;
   return [
     ...hosts.filter((host) => !injected.hosts.includes(host)).map((host) => `host ${host}`),
     ...env.filter(({ name }) => !injected.env.includes(name)).map(({ name }) => `variable ${name}`),
+    ...(ways.some((way) => injected.ways.includes(way)) ? [] : [`the way in ${ways.join(' or ')}`]),
     ...(hasToken ? [] : [`the token for store ${storeRef.name}`]),
     ...(secret === undefined || injected.secrets.includes(secretKey(secret))
       ? []

@@ -25,7 +25,7 @@ export function add(bare: PodSpec, wanted: Wanted, { settings, sources, before }
       ...(spec.initContainers ?? []),
     ],
     volumes: [...(spec.volumes ?? []), ...volumes(sources)],
-    hostAliases: addHosts(spec.hostAliases ?? [], wanted.hosts),
+    ...addHosts(spec.hostAliases, wanted.hosts),
     ...addSysctl(spec.securityContext, wanted.ports),
   };
 }
@@ -51,15 +51,16 @@ function addVariables(env: readonly EnvironmentVariable[], wanted: Wanted['varia
 }
 
 /** One entry an address: the API server takes the address for the key of the list. */
-function addHosts(aliases: readonly HostAlias[], hosts: readonly string[]): HostAlias[] {
-  const added = [...aliases];
+function addHosts(aliases: readonly HostAlias[] | undefined, hosts: readonly string[]): Pick<PodSpec, 'hostAliases'> {
+  if (hosts.length === 0) return {};
+  const added = [...(aliases ?? [])];
   for (const ip of loopback) {
     const at = added.findIndex((alias) => alias.ip === ip && (alias.hostnames ?? []).length > 0);
     const alias = added[at];
     if (alias === undefined) added.push({ ip, hostnames: [...hosts] });
     else added[at] = { ...alias, hostnames: [...(alias.hostnames ?? []), ...hosts] };
   }
-  return added;
+  return { hostAliases: added };
 }
 
 /** A safe sysctl in every version that we support, and allowed by `restricted`. */

@@ -29,6 +29,7 @@ const settings: SidecarSettings = {
   imagePullPolicy: 'IfNotPresent',
   resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '64Mi' } },
   extraCA: '',
+  sysctls: true,
   logLevel: 'info',
 };
 

@@ -20,6 +20,7 @@ const context: Context = {
     imagePullPolicy: 'IfNotPresent',
     resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '64Mi' } },
     extraCA: '',
+    sysctls: true,
     logLevel: 'info',
   },
 };

@@ -8,10 +8,11 @@ import type { Candidates } from './choose.ts';
 import { choose } from './choose.ts';
 import type { Decision, Pod } from './pod.ts';
 import { equivalentIdentities } from './identity.ts';
-import { refuse } from './refuse.ts';
+import { refuse, trustVariable } from './refuse.ts';
 import type { SidecarSettings } from '../config.ts';
 import { strip } from './strip.ts';
 import { wantedBy } from './wanted.ts';
+import { waysIn } from './ways.ts';
 
 export interface Context extends Candidates {
   settings: SidecarSettings;
@@ -54,13 +55,16 @@ function noCredential(warnings: readonly Decision[]): Decision {
 }
 
 function injected(pod: Pod, chosen: readonly Credential[], warnings: Decision[], context: Context): Outcome {
-  const wanted = wantedBy(chosen);
-  const bare = strip(pod, new Set(wanted.variables.map(({ name }) => name)));
-  const refusal = refuse(bare.spec, wanted);
+  const original = strip(pod, new Set()).spec;
+  const reached = refuse(original) ?? waysIn(original, chosen, context.settings);
+  if (!Array.isArray(reached)) return { kind: 'refused', refusal: reached };
+  const snapshot = snapshotOf(reached, context.stores);
+  const wanted = wantedBy(snapshot);
+  const refusal = trustVariable(original, wanted);
   if (refusal !== undefined) return { kind: 'refused', refusal };
+  const bare = strip(pod, new Set(wanted.variables.map(({ name }) => name)));
   const before = pod.spec.initContainers?.find(({ name }) => name === sidecarName)?.resources;
   const spec = add(bare.spec, wanted, { settings: context.settings, sources: sourcesOf(chosen, context.stores), before });
-  const snapshot = snapshotOf(chosen, context.stores);
   const annotations = { [snapshotAnnotation]: JSON.stringify(snapshot), ...refreshOf(chosen) };
   const whole = annotated(labelled({ ...bare, spec }, 'true'), annotations);
   if (!annotationsFit(whole)) return { kind: 'refused', refusal: tooLarge };

@@ -4,9 +4,10 @@ import type { Reason } from '@rekey/lib/reason.ts';
 import type { Container, Decision, PodSpec, SecurityContext } from './pod.ts';
 import { allContainers } from './pod.ts';
 import type { Wanted } from './wanted.ts';
-import { firstUnprivilegedPort, portSysctl, volumeNames } from './wanted.ts';
+import { volumeNames } from './wanted.ts';
+import { portInUse } from './ways.ts';
 
-type Check = (spec: PodSpec, wanted: Wanted) => Decision | undefined;
+type Check = (spec: PodSpec) => Decision | undefined;
 
 /** In this order: what rules the whole pod out comes before what one line of it does. */
 const checks: readonly Check[] = [
@@ -18,17 +19,13 @@ const checks: readonly Check[] = [
   volumeName,
   volumeMounted,
   mountPath,
-  hostsFile,
-  hostAlias,
-  portInUse,
-  portForbidden,
-  trustVariable,
+  healthPort,
 ];
 
 /** Why a pod cannot have the sidecar, with what to change; undefined when it can. The pod is one without the sidecar. */
-export function refuse(spec: PodSpec, wanted: Wanted): Decision | undefined {
+export function refuse(spec: PodSpec): Decision | undefined {
   for (const check of checks) {
-    const refusal = check(spec, wanted);
+    const refusal = check(spec);
     if (refusal !== undefined) return refusal;
   }
   return undefined;
@@ -105,12 +102,6 @@ function mountPath(spec: PodSpec): Decision | undefined {
   );
 }
 
-function hostsFile(spec: PodSpec): Decision | undefined {
-  const taken = findMount(spec, (path) => path === '/etc/hosts');
-  if (taken === undefined) return undefined;
-  return because('HostsFileMounted', `container ${taken.name} mounts its own /etc/hosts: use the pod's hostAliases instead`);
-}
-
 function findMount(spec: PodSpec, matches: (path: string) => boolean): { name: string; path: string } | undefined {
   for (const { name, volumeMounts = [] } of allContainers(spec)) {
     const paths = volumeMounts.map((mount) => normalized(mount.mountPath));
@@ -124,41 +115,13 @@ function normalized(path: string): string {
   return posix.normalize(`${path}/`).slice(0, -1);
 }
 
-function hostAlias({ hostAliases = [] }: PodSpec, { hosts }: Wanted): Decision | undefined {
-  for (const { ip, hostnames = [] } of hostAliases) {
-    const taken = hostnames.find((name) => hosts.includes(name.toLowerCase()));
-    if (taken === undefined) continue;
-    return because(
-      'HostAliasTaken',
-      `the pod's hostAliases send ${taken} to ${ip}, but its calls must reach the sidecar: remove ${taken} from hostAliases`,
-    );
-  }
-  return undefined;
+function healthPort(spec: PodSpec): Decision | undefined {
+  return portInUse(spec, [sidecarHealthPort]);
 }
 
-function portInUse(spec: PodSpec, { ports }: Wanted): Decision | undefined {
-  const needed = [...ports, sidecarHealthPort];
-  for (const container of allContainers(spec)) {
-    const taken = container.ports?.find((port) => (port.protocol ?? 'TCP') === 'TCP' && needed.includes(port.containerPort ?? 0));
-    if (taken?.containerPort === undefined) continue;
-    const message = `container ${container.name} listens on port ${taken.containerPort}, which the sidecar needs: let it listen on another port`;
-    return because('PortTaken', message);
-  }
-  return undefined;
-}
-
-function portForbidden({ securityContext }: PodSpec, { ports }: Wanted): Decision | undefined {
-  const sysctl = securityContext?.sysctls?.find(({ name }) => name === portSysctl);
-  const lowest = Math.min(...ports);
-  if (sysctl === undefined || lowest >= firstUnprivilegedPort || Number(sysctl.value) <= lowest) return undefined;
-  return because(
-    'PortTaken',
-    `the pod's sysctl ${portSysctl}=${sysctl.value} keeps port ${lowest} from the sidecar: set it to 0, or remove it`,
-  );
-}
-
-function trustVariable(spec: PodSpec): Decision | undefined {
-  const names: readonly string[] = trustVariables;
+/** Why the trust variables, where they are wanted, cannot be set. */
+export function trustVariable(spec: PodSpec, { variables }: Wanted): Decision | undefined {
+  const names = variables.map(({ name }) => name).filter((name) => (trustVariables as readonly string[]).includes(name));
   for (const container of allContainers(spec)) {
     const taken = container.env?.find(({ name, value }) => names.includes(name) && value !== mounts.trust.file);
     if (taken === undefined) continue;

@@ -1,8 +1,7 @@
-import { splitHost } from '@rekey/crds/host.ts';
 import { injectedLabel, refreshAnnotation, sidecarName, snapshotAnnotation } from '@rekey/crds/names.ts';
 import type { Snapshot } from '@rekey/crds/snapshot.ts';
 import type { Container, EnvironmentVariable, HostAlias, Pod } from './pod.ts';
-import { loopback, variablesOf, volumeNames } from './wanted.ts';
+import { loopback, volumeNames, wantedBy } from './wanted.ts';
 import { mapContainers, withoutEmpty } from './pod.ts';
 
 /**
@@ -68,11 +67,8 @@ function previousOf({ metadata }: Pod): Previous | undefined {
   const text = metadata.annotations?.[snapshotAnnotation];
   if (metadata.labels?.[injectedLabel] !== 'true' || text === undefined) return undefined;
   try {
-    const { credentials } = JSON.parse(text) as Snapshot;
-    return {
-      hosts: credentials.flatMap(({ spec }) => spec.hosts.map((host) => splitHost(host).name)),
-      variables: new Set(variablesOf(credentials).map(textOf)),
-    };
+    const { hosts, variables } = wantedBy(JSON.parse(text) as Snapshot);
+    return { hosts, variables: new Set(variables.map(textOf)) };
   } catch {
     return undefined;
   }

@@ -13,6 +13,8 @@ export interface Snapshot {
 export interface SnapshotCredential {
   name: string;
   version?: string;
+  /** What `version` is a version of, as the status says it. */
+  source?: string;
   spec: CredentialSpec;
   /** The ways in that work in this pod, where they are not all that the spec allows. */
   ways?: Way[];
@@ -32,6 +34,7 @@ export function snapshotOf(reached: readonly { credential: Credential; ways: Way
     credentials: reached.map(({ credential: { metadata, spec, status }, ways }) => ({
       name: metadata.name,
       ...(status?.version === undefined ? {} : { version: status.version }),
+      ...(status?.source === undefined ? {} : { source: status.source }),
       spec,
       ...(ways.length === waysOf(spec).length ? {} : { ways }),
     })),

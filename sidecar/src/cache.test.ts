@@ -362,6 +362,54 @@ describe('an announced version', () => {
     expect(await get(cache)).toBe('8 hit value-8');
   });
 
+  test.each(['SecretNotFound', 'VersionDeleted', 'VersionDestroyed'])('is asked for again when a standby says %s', async (reason) => {
+    const { cache, clock, source } = await setUpRead();
+    source.newest = reason;
+    cache.announce('8');
+    await clock.pass(1000);
+    expect(await reasonOf(() => get(cache))).toBe(reason);
+    source.newest = '8';
+    await clock.pass(2000);
+    expect(cache.version).toBe('8');
+  });
+
+  test('is not asked for again when the identity is refused', async () => {
+    const { cache, clock, source } = await setUpRead();
+    source.newest = 'SourceDenied';
+    cache.announce('8');
+    await clock.pass(20_000);
+    expect(source.reads).toBe(2);
+  });
+
+  test('a standby further behind than what is in hand takes no call back', async () => {
+    const { cache, clock, source } = await setUpRead();
+    source.newest = '6';
+    cache.announce('8');
+    await clock.pass(5000);
+    expect(await get(cache)).toBe('7 hit value-7');
+    source.newest = '8';
+    await clock.pass(4000);
+    expect(await get(cache)).toBe('8 hit value-8');
+  });
+
+  test('numbers are compared as numbers', async () => {
+    const { cache, clock, source } = await setUpRead();
+    source.newest = '9';
+    cache.announce('10');
+    await clock.pass(1000);
+    source.newest = '10';
+    await clock.pass(2000);
+    expect(cache.version).toBe('10');
+  });
+
+  test('a secret that was made anew begins at 1, and is taken at once', async () => {
+    const { cache, clock, source } = await setUpRead();
+    source.newest = '1';
+    cache.announce('1');
+    await clock.pass(200);
+    expect(await get(cache)).toBe('1 hit value-1');
+  });
+
   test('is found through a short outage', async () => {
     const { cache, clock, source } = await setUpRead();
     source.newest = 'SourceUnreachable';

@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts';
 import type { Grant } from './credential.ts';
 import { backingOff, due, dueAt, failedOf, heldOf, usable } from './freshness.ts';
 import type { Policy, State } from './freshness.ts';
-import { planAfter, planned } from './plan.ts';
+import { mayLag, planAfter, planned, takesBack } from './plan.ts';
 import type { Refusal } from './refusal.ts';
 import { afterRefusal, refusedAgain, refusedNow } from './refusal.ts';
 import type { Reading } from './source/source.ts';
@@ -178,6 +178,11 @@ export class Cache {
     const { clock, random } = this.#context;
     const now = clock.now();
     const state = this.#state;
+    const inHand = usable(state, now);
+    if (inHand !== undefined && takesBack(reading.version, inHand.version, state.plan)) {
+      state.plan = state.plan && planAfter(state.plan, reading.version, now);
+      return;
+    }
     state.held = heldOf(reading, state.policy, now, random);
     state.failed = undefined;
     state.plan = state.plan && planAfter(state.plan, reading.version, now);
@@ -191,7 +196,7 @@ export class Cache {
     const now = clock.now();
     const state = this.#state;
     state.failed = failedOf(failure, state, now, random);
-    state.plan = state.failed.passing ? state.plan && planAfter(state.plan, undefined, now) : undefined;
+    state.plan = state.failed.passing || mayLag(failure, state.plan) ? state.plan && planAfter(state.plan, undefined, now) : undefined;
     if (!state.failed.passing) state.held = undefined;
   }
 

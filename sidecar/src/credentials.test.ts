@@ -51,8 +51,8 @@ const store = (over: object = {}): StoreSpec => {
   const auth = { kubernetes: { mount: 'kubernetes', role: 'mcp', operatorRole: 'rekey-operator', audience: 'vault' } };
   return { vault: { address: vault.address, caBundle: vault.server.ca, mount: 'kv', auth, ...over }, pollIntervalSeconds: 10 };
 };
-const setCredential = (over: Partial<CredentialSpec> = {}, version?: string, name = 'github'): void =>
-  api.set(credentials, { metadata: { name, namespace: 'tools' }, spec: spec(over), status: { version } } as never);
+const setCredential = (over: Partial<CredentialSpec> = {}, version?: string, name = 'github', source?: string): void =>
+  api.set(credentials, { metadata: { name, namespace: 'tools' }, spec: spec(over), status: { version, source } } as never);
 const setStore = (of: object = store(), name = 'default'): void => api.set(stores, { metadata: { name }, spec: of } as never);
 /** The vault holds versions up to this one, each with the value `sk-N`. */
 function secret(newest: string, path = 'mcp/github'): void {
@@ -346,6 +346,33 @@ describe('the version', () => {
     const live = await startWhole({ version: '2' }, '3');
     expect(await get(live)).toBe('sk-3 3 hit');
     expect(vault.reads.at(-1)?.path).toBe('/v1/kv/data/mcp/github?version=3');
+  });
+
+  test.each(['9', '2', '1'])('a pin to %s, which is missing, deleted or destroyed, loses nothing', async (pin) => {
+    secret('3');
+    Object.assign(vault.secrets.get('mcp/github')?.[1] ?? {}, { state: 'deleted' });
+    Object.assign(vault.secrets.get('mcp/github')?.[0] ?? {}, { state: 'destroyed' });
+    const live = await startWhole({}, '3');
+    expect(await get(live)).toBe('sk-3 3 hit');
+    setCredential({ version: pin }, '3');
+    await until(() => live.spec()?.version === pin);
+    const before = reads.length;
+    await clock.pass(60_000);
+    await until(async () => (await get(live)).startsWith('sk-3 3'));
+    expect(reads.slice(before)).toEqual(['github ok']);
+    expect(vault.reads.at(-1)?.path).toBe('/v1/kv/data/mcp/github?version=3');
+  });
+
+  test('of another source is not taken for one of this: the pin is read until the operator has seen it there', async () => {
+    secret('3');
+    secret('3', 'mcp/second');
+    const live = await startWhole({}, '3');
+    await until(() => status().version === '3', 50);
+    const source = { vault: { path: 'mcp/second', key: 'other' } };
+    setCredential({ source, version: '1' }, '3', 'github', status().source);
+    await until(() => live.spec()?.version === '1');
+    expect(await get(live)).toMatch(/^ot-1 1/u);
+    expect(vault.reads.at(-1)?.path).toBe('/v1/kv/data/mcp/second?version=1');
   });
 
   test('a pin that is taken off leads back to the newest', async () => {

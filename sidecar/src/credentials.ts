@@ -79,7 +79,7 @@ class Running implements LiveCredentials {
     });
     const { applyStatus } = this.#kubernetes;
     this.#binding = new BindingWriter({ ...config, applyStatus, clock, random, date: () => new Date(), log });
-    this.#lives = config.snapshot.credentials.map(({ name, version, spec }) => this.#live(name, { spec, version }));
+    this.#lives = config.snapshot.credentials.map(({ name, version, source, spec }) => this.#live(name, { spec, version, source }));
   }
 
   start(): void {
@@ -130,7 +130,7 @@ class Running implements LiveCredentials {
       return;
     }
     const before = JSON.stringify(live.spec());
-    live.set(object === undefined ? undefined : { spec: object.spec, version: object.status?.version });
+    live.set(object === undefined ? undefined : { spec: object.spec, version: object.status?.version, source: object.status?.source });
     if (isBehind(object)) this.#binding.repeat();
     this.#watchStores();
     if (before !== JSON.stringify(live.spec())) for (const listener of this.#listeners) listener();

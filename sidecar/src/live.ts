@@ -18,6 +18,8 @@ import type { Stores } from './stores.ts';
 export interface Resource {
   spec: CredentialSpec;
   version: string | undefined;
+  /** What it is a version of (`sourceId`); undefined for the source of the spec. */
+  source?: string | undefined;
 }
 
 export interface LiveContext {
@@ -112,7 +114,9 @@ export class Live implements LiveCredential {
     this.#cache.block(failure);
   }
 
-  #open(key: string, { spec, version }: Resource): void {
+  #open(key: string, resource: Resource): void {
+    const { spec } = resource;
+    const version = announcedOf(resource, this.#context.stores);
     const announced = `${version ?? ''} ${spec.version}`;
     const news = this.#announced !== announced;
     this.#announced = announced;
@@ -128,18 +132,18 @@ export class Live implements LiveCredential {
   }
 
   /**
-   * | spec.version | asked for after a refusal | read                                                         |
-   * |--------------|---------------------------|--------------------------------------------------------------|
-   * | empty        | any                       | the newest                                                   |
-   * | a pin        | no                        | exactly status.version: the operator has checked it          |
-   * | a pin        | no, no status.version yet | exactly the pin                                              |
-   * | a pin        | yes                       | the newest: the pinned one is refused, nothing is left to lose |
+   * | spec.version | status.version | asked for after a refusal | read                                                         |
+   * |--------------|----------------|---------------------------|--------------------------------------------------------------|
+   * | empty        | any            | any                       | the newest                                                   |
+   * | a pin        | of this source | no                        | exactly status.version: the operator has checked it, and keeps the last good one when the pin is not |
+   * | a pin        | none, or of another source | no            | exactly the pin                                              |
+   * | a pin        | any            | yes                       | the newest: the pinned one is refused, nothing is left to lose |
    */
   async #read(newest: boolean, signal: AbortSignal): Promise<Reading> {
     const resource = this.#resource;
     if (resource === undefined) throw deleted(this.name);
-    const { spec, version } = resource;
-    const wanted = newest || spec.version === '' ? undefined : (version ?? spec.version);
+    const { spec } = resource;
+    const wanted = newest || spec.version === '' ? undefined : (announcedOf(resource, this.#context.stores) ?? spec.version);
     try {
       const source = await this.#context.stores.source(spec);
       const reading = await source.read(spec.source, wanted, signal);
@@ -184,6 +188,11 @@ function accessOf(name: string, resource: Resource | undefined, stores: Stores):
   const store = stores.spec(spec.storeRef.name);
   if (store === undefined) return new Failure('StoreNotFound', `there is no MCPCredentialStore ${spec.storeRef.name}`);
   return JSON.stringify([spec.storeRef.name, placeOf(store), spec.source]);
+}
+
+/** The announced version, when it is one of the source that the spec names now: number 7 of another path is another value. */
+function announcedOf({ spec, version, source }: Resource, stores: Stores): string | undefined {
+  return source === undefined || source === sourceOf(spec, stores) ? version : undefined;
 }
 
 function sourceOf(spec: CredentialSpec, stores: Stores): string {

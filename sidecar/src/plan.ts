@@ -1,3 +1,5 @@
+import type { Failure, Reason } from '@rekey/lib/reason.ts';
+
 /** A read of the background. Times in milliseconds of the monotonic clock. */
 export interface Plan {
   at: number;
@@ -22,6 +24,19 @@ export function planAfter(plan: Plan, version: string | undefined, now: number):
   if (expected === undefined || now >= until) return undefined;
   if (version !== undefined && !older(version, expected)) return undefined;
   return { ...plan, at: now + (pauses[attempt] ?? 4000), attempt: attempt + 1 };
+}
+
+/** What a standby may say that has not heard of the announced version yet: the one before may be gone, or there may be none. */
+const behind: ReadonlySet<Reason> = new Set(['SecretNotFound', 'VersionNotFound', 'VersionDeleted', 'VersionDestroyed']);
+
+/** Whether a failure may be one of a standby that lags: worth another read, as long as the plan is. */
+export function mayLag({ reason }: Failure, plan: Plan | undefined): boolean {
+  return plan?.expected !== undefined && behind.has(reason);
+}
+
+/** Whether a reading is from before the announced version, and from before the one in hand: a standby that lags takes nobody back. */
+export function takesBack(version: string, inHand: string, plan: Plan | undefined): boolean {
+  return plan?.expected !== undefined && older(version, plan.expected) && older(version, inHand);
 }
 
 /** Versions are ordered only where they are numbers, as Vault's are. */

@@ -105,9 +105,25 @@ const cases: Record<string, [Parameters<typeof input>[0], Expected]> = {
       status: { version: '7' },
     },
   ],
+  'a pin to a deleted version keeps the last good one': [
+    { spec: { version: '6' }, reading: versions({ 6: 'Deleted', 7: 'Live' }) },
+    {
+      conditions: { Ready: 'False VersionDeleted', Propagated: 'False VersionDeleted' },
+      message: /version 6 of kv\/mcp\/github, which spec.version names, was deleted: undelete it, set spec.version to a usable one \(7\)/,
+      status: { version: '7', rotation: atSeven.rotation },
+    },
+  ],
   'a pin to a destroyed version keeps the last good one': [
     { spec: { version: '6' }, reading: versions({ 6: 'Destroyed', 7: 'Live' }) },
     { conditions: { Ready: 'False VersionDestroyed' }, status: { version: '7' } },
+  ],
+  'usable versions are named newest first, as numbers': [
+    { spec: { version: '1' }, reading: versions({ 1: 'Destroyed', 9: 'Live', 10: 'Live' }) },
+    { message: /\(10, 9\)/ },
+  ],
+  'a pin to nothing at another source leaves the version with the old one': [
+    { spec: { version: '9' }, source: 'there', specChanged: true },
+    { conditions: { Ready: 'False VersionNotFound' }, status: { version: '7', source: 'here' } },
   ],
   'a pin to a disabled version keeps the last good one': [
     { spec: { version: '6' }, reading: versions({ 6: 'Disabled', 7: 'Live' }) },

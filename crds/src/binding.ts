@@ -10,6 +10,21 @@ export const bindingSpec = z.object({
 });
 export type BindingSpec = z.output<typeof bindingSpec>;
 
+/** What one sidecar found out about a version that no other pod has yet. */
+const probeResult = z.object({
+  version: z.string().max(64),
+  startedAt: time.meta({ description: 'status.rotation.startedAt of the rotation that asked.' }),
+  outcome: z
+    .enum(['Accepted', 'Refused', 'Failed'])
+    .meta({ description: 'Failed: nothing was learned of the version; the sidecar tries again.' }),
+  status: z.int().min(100).max(999).optional().meta({ description: 'The status that the upstream answered.' }),
+  account: z.string().max(64).optional().meta({ description: 'Fingerprint of whose credential it is.' }),
+  currentAccount: z.string().max(64).optional().meta({ description: 'The same of the version in use, where the operator knew none.' }),
+  reason: z.string().max(64).optional(),
+  message: z.string().max(1024).optional(),
+});
+export type ProbeResult = z.output<typeof probeResult>;
+
 const use = z.object({
   name: objectName.meta({ description: 'The MCPCredential.' }),
   version: z.string().max(64).optional().meta({ description: 'The version that the next call of this pod carries.' }),
@@ -22,6 +37,12 @@ const use = z.object({
     description: 'When this version was written, where the source says so; of a Kubernetes Secret when the volume of the pod got it.',
   }),
   acceptedVersion: z.string().max(64).optional().meta({ description: 'The last version that the upstream answered without refusing it.' }),
+  holds: z.array(z.string().max(64)).max(16).optional().meta({
+    description: 'Other versions that calls of this pod may still carry: they are under way, or may fall back to it.',
+    'x-kubernetes-list-type': 'set',
+  }),
+  expiresAt: time.optional().meta({ description: 'When the version ends, where the source or the upstream says so.' }),
+  probe: probeResult.optional().meta({ description: 'What the pod found out about the version that the operator asked it to try.' }),
   reason: z.string().max(64).optional().meta({ description: 'Why the credential does not work in this pod; empty when it does.' }),
   message: z.string().max(1024).optional(),
   since: time.meta({ description: 'When this entry last changed.' }),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { host } from './host.ts';
 import { conditions, labelSelector, objectName, time } from './parts.ts';
+import { historyEntry, rejectedEntry, rotationRules, rotationSpec, rotationStatus } from './rotation.ts';
 import { pinRules, source } from './source.ts';
 import type { Rule } from './rule.ts';
 import { exactlyOne, withRules } from './rule.ts';
@@ -146,28 +147,17 @@ const fields = z.object({
     .max(3600)
     .default(300)
     .meta({ description: 'How long the last value serves through an outage of the source. 0 means not at all.' }),
+  rotation: rotationSpec,
+  rotationDueDays: z
+    .int()
+    .min(1)
+    .max(3650)
+    .optional()
+    .meta({ description: 'How old a version may get before the condition RotationDue tells that it is time for a new one.' }),
   suspend: z.boolean().default(false).meta({ description: 'The kill switch: every sidecar drops the value and answers 503 Suspended.' }),
 });
-export const credentialSpec = withRules(fields, [...pinRules, ...viaRules]);
+export const credentialSpec = withRules(fields, [...pinRules, ...viaRules, ...rotationRules]);
 export type CredentialSpec = z.output<typeof credentialSpec>;
-
-export const triggers = ['Created', 'SourceChanged', 'VersionPinned', 'VersionUnpinned', 'SpecChanged'] as const;
-export type Trigger = (typeof triggers)[number];
-
-const rotation = z.object({
-  phase: z.enum(['RollingOut', 'Complete']),
-  trigger: z.enum(triggers),
-  startedAt: time,
-  completedAt: time.optional(),
-});
-
-const historyEntry = z.object({
-  version: z.string().max(64),
-  at: time,
-  trigger: z.enum(triggers),
-  durationMilliseconds: z.int().min(0),
-  result: z.enum(['Complete', 'Superseded']),
-});
 
 /** What the operator reports. */
 export const credentialStatus = z.object({
@@ -187,7 +177,22 @@ export const credentialStatus = z.object({
       summary: z.string().max(32).meta({ description: 'current/bound, for kubectl get.' }),
     })
     .optional(),
-  rotation: rotation.optional(),
+  safeToRevoke: z.string().max(64).optional().meta({
+    description: 'The version before, once no pod can use it any more: the provider may be told to revoke it. Taken back when a pod can.',
+  }),
+  rotatedAt: time.optional().meta({ description: 'When the version in use had reached every pod.' }),
+  expiresAt: time.optional().meta({ description: 'When the version in use ends, where its source or the answers of the upstream say so.' }),
+  account: z
+    .string()
+    .max(64)
+    .optional()
+    .meta({ description: 'A slow, salted fingerprint of rotation.probe.sameAccountField, as the last good version had it.' }),
+  rotation: rotationStatus.optional(),
+  rejected: z
+    .array(rejectedEntry)
+    .max(10)
+    .optional()
+    .meta({ description: 'Versions that were refused, and are not tried again until somebody asks.', 'x-kubernetes-list-type': 'atomic' }),
   history: z
     .array(historyEntry)
     .max(10)
@@ -216,3 +221,4 @@ export interface Credential {
 
 export type { AWSReference, CredentialSource, GCPReference, KubernetesReference, VaultReference } from './source.ts';
 export { placeholderOf, placeholders } from './placeholder.ts';
+export type { HistoryEntry, Phase, Probe, RejectedEntry, RotationSpec, RotationStatus, Trigger } from './rotation.ts';

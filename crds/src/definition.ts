@@ -40,7 +40,6 @@ export const definitions: readonly Definition[] = [
     status: credentialStatus,
     columns: [
       { name: 'Ready', type: 'string', jsonPath: readyStatus, description: 'Whether real calls succeed with it.' },
-      { name: 'Reason', type: 'string', jsonPath: readyReason, description: 'Why it is ready or not.' },
       { name: 'Version', type: 'string', jsonPath: '.status.version', description: 'The version in use.' },
       {
         name: 'Pods',
@@ -48,7 +47,10 @@ export const definitions: readonly Definition[] = [
         jsonPath: '.status.pods.summary',
         description: 'Pods that use this version, of all that carry the credential.',
       },
-      { name: 'Rotated', type: 'date', jsonPath: '.status.rotation.completedAt', description: 'When the last rotation was complete.' },
+      { name: 'Rotated', type: 'date', jsonPath: '.status.rotatedAt', description: 'When this version had reached every pod.' },
+      { name: 'Revocable', type: 'string', jsonPath: '.status.safeToRevoke', description: 'The version that no pod can use any more.' },
+      { name: 'Expires', type: 'string', jsonPath: '.status.expiresAt', description: 'When this version ends, where that is known.' },
+      { name: 'Reason', type: 'string', jsonPath: readyReason, priority: 1, description: 'Why it is ready or not.' },
       { name: 'Source', type: 'string', jsonPath: '.status.place', priority: 1, description: 'Where the value lives.' },
       { name: 'Hosts', type: 'string', jsonPath: '.spec.hosts', priority: 1, description: 'The upstreams that get it.' },
       { name: 'Phase', type: 'string', jsonPath: '.status.rotation.phase', priority: 1, description: 'Where the rotation stands.' },

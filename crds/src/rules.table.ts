@@ -23,11 +23,28 @@ const path = (name: string, text: string, message: string): BadInput => ({
   spec: { source: { vault: { path: text, key: 'token' } } },
   message,
 });
+const probe = (name: string, given: object, message: string, spec: object = {}): BadInput => ({
+  name,
+  spec: { ...spec, rotation: { probe: given } },
+  message,
+});
 const notDns = 'a host is a DNS name, not an IP address';
 const notFull = 'a host is a full DNS name such as api.github.com';
 
 /** Merged over a good spec: each of these is taken. */
 export const goodInputs: Readonly<Record<string, Record<string, unknown>>> = {
+  'a probe that needs a header, and canaries': {
+    rotation: { probe: { path: '/v1/users/me', headers: [{ name: 'Notion-Version', value: '2022-06-28' }] }, canaryPods: 2 },
+  },
+  'a probe of another of its hosts': {
+    hosts: ['*.example.com', 'api.example.com'],
+    via: [{ proxy: {} }],
+    rotation: { probe: { host: 'api.example.com', path: '/user?fields=login', sameAccountField: 'data.login' } },
+  },
+  'a grace for a Kubernetes Secret': {
+    source: { kubernetesSecret: { name: 'github', key: 'token' } },
+    rotation: { graceSeconds: 60 },
+  },
   'a pin on a version of Vault': { version: '7' },
   'a secret of AWS by name, pinned to a label': { source: { awsSecretsManager: { secretId: 'mcp/github' } }, version: 'AWSPREVIOUS' },
   'a secret of AWS by ARN, with a key and a role': {
@@ -126,6 +143,28 @@ export const badInputs: readonly BadInput[] = [
     name: 'a field without its value',
     spec: { refused: [{ status: 200, jsonField: 'error' }] },
     message: 'give jsonField and equals together',
+  },
+  probe('a probe without a slash', { path: 'user' }, 'the path of a probe starts with a slash'),
+  probe('a probe with a fragment', { path: '/user#me' }, 'the path of a probe starts with a slash'),
+  probe('a probe of another host', { path: '/user', host: 'api.gitlab.com' }, 'a probe calls one exact host of hosts'),
+  probe('a probe of a wildcard', { path: '/user', host: '*.github.com' }, 'a probe calls one exact host of hosts', {
+    hosts: ['api.github.com', '*.github.com'],
+    via: [{ proxy: {} }],
+  }),
+  probe('a probe of hosts that begin with a wildcard', { path: '/user' }, 'a probe calls one exact host of hosts', {
+    hosts: ['*.github.com', 'api.github.com'],
+    via: [{ proxy: {} }],
+  }),
+  probe('a field of no body', { path: '/user', method: 'HEAD', sameAccountField: 'login' }, 'the answer to HEAD has no body'),
+  {
+    name: 'a probe of a Kubernetes Secret',
+    spec: { source: { kubernetesSecret: { name: 'github', key: 'token' } }, rotation: { probe: { path: '/user' } } },
+    message: 'a Kubernetes Secret has no version that a pod could try',
+  },
+  {
+    name: 'canaries of a Kubernetes Secret',
+    spec: { source: { kubernetesSecret: { name: 'github', key: 'token' } }, rotation: { canaryPods: 1 } },
+    message: 'a Kubernetes Secret has no version that a pod could try',
   },
   { name: 'an empty selector', spec: { podSelector: {} }, message: 'an empty selector would select every pod' },
   { name: 'an empty set of labels', spec: { podSelector: { matchLabels: {} } }, message: 'an empty selector would select every pod' },

@@ -22,7 +22,7 @@ version := $(shell sed -n 's/^appVersion: //p' charts/rekey/Chart.yaml)
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 26
 
 .PHONY: demo
 demo: ## a real cluster, a real Vault and eleven real MCP servers under traffic: rotated, rolled back, suspended
@@ -91,6 +91,11 @@ bench: node_modules/.stamp ## what a sidecar costs a pod: start-up and private m
 	node bundle.ts sidecar
 	$(say) 'a sidecar, started eleven times'
 	node bench/sidecar.ts
+
+.PHONY: bench-placements
+bench-placements: node_modules/.stamp ## the eleven servers rotated under traffic with their keys at three places
+	@.ci/while-the-cluster-starts true
+	node e2e/placements/main.ts
 
 .PHONY: images
 images: ## builds the two images of the product

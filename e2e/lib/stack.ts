@@ -108,13 +108,12 @@ async function chart(images: Images, vaultCa: string, publicCa: string): Promise
 }
 
 /** Replaces the image of all containers: the manifests name the images by a tag for people, the tests by the hash of their sources. */
-function withImage<T extends object>(objects: readonly T[], name: ImageName, images: Images): T[] {
+function withImage<T extends object>(objects: readonly T[], name: ImageName, images: Partial<Images>): T[] {
   return JSON.parse(JSON.stringify(objects).replaceAll(/"image":"rekey\.test\/[a-z-]+:dev"/gu, `"image":"${images[name]}"`)) as T[];
 }
 
 /** The eleven servers with their keys and credentials, from nothing, and the clients that call them; the sidecars are put in by the webhook. */
 export async function startFleet({ keys, internet, sources }: Stack): Promise<Driver> {
-  const images = await ensureImages(['servers', 'client']);
   await namespace('tools');
   await namespace('demo');
   await kubectl('-n', 'demo', 'delete', 'pods', '--all', '--wait', '--grace-period=1');
@@ -123,11 +122,21 @@ export async function startFleet({ keys, internet, sources }: Stack): Promise<Dr
   for (const server of fleet) await sources.of(server).remove(server);
   for (const server of fleet) await keys.rotate(server, { revoke: false });
   await apply(fleet.map((server) => credentialObject(server, sources.of(server).reference(server))));
-  await apply(fleet.flatMap((server) => withImage(serverObjects(server), 'servers', images)));
+  await apply(await deployed(fleet.flatMap((server) => serverObjects(server))));
   await step('eleven MCP servers', () => ready('tools', fleet.length, 300));
-  await apply(withImage(clientObjects(), 'client', images));
-  await ready('demo', 1, 120);
+  await startClient();
   return Driver.connect();
+}
+
+/** The pod with the MCP clients. */
+export async function startClient(): Promise<void> {
+  await apply(withImage(clientObjects(), 'client', await ensureImages(['client'])));
+  await ready('demo', 1, 120);
+}
+
+/** Manifests of MCP servers with the image that the tests built. */
+export async function deployed<T extends object>(objects: readonly T[]): Promise<T[]> {
+  return withImage(objects, 'servers', await ensureImages(['servers']));
 }
 
 /** Waits until this many pods of a namespace are ready, and shows how many are. */

@@ -1,11 +1,11 @@
 import { seconds, titleOf } from './report.ts';
 import type { Measured } from './measure.ts';
 
-const width = 860;
+const width = 920;
 const row = 46;
 const left = 20;
 const top = 64;
-const bar = { x: 400, width: 300 };
+const bar = { x: 450, width: 300 };
 const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
 /** Bars of failed calls, one a placement and kind of rotation, with restarts and times beside them: SVG. */

@@ -34,7 +34,8 @@ const use = z.object({
     .optional()
     .meta({ description: 'What the versions are versions of, as status.source of the MCPCredential says it; no part of the value.' }),
   createdAt: time.optional().meta({
-    description: 'When this version was written, where the source says so; of a Kubernetes Secret when the volume of the pod got it.',
+    description:
+      'When this version was written, where the source says so; of a Kubernetes Secret when the volume of the pod got it, of a KV version 1 engine when the pod first read it.',
   }),
   acceptedVersion: z.string().max(64).optional().meta({ description: 'The last version that the upstream answered without refusing it.' }),
   holds: z.array(z.string().max(64)).max(16).optional().meta({

@@ -12,6 +12,8 @@ test.each([
   ['the key', { ...spec, source: { vault: { path: 'mcp/github', key: 'other' } } }, store],
   ['the name of the store', { ...spec, storeRef: { name: 'other' } }, store],
   ['the address of the store', spec, vault({ address: 'https://other.example' })],
+  ['the namespace of the store', spec, vault({ namespace: 'team' })],
+  ['the version of the engine', spec, vault({ version: 'v1' })],
   ['the mount of the store', spec, vault({ mount: 'other' })],
 ])('%s makes it another source', (_what, ...changed) => {
   expect(sourceId(...changed)).not.toBe(id);
@@ -22,6 +24,7 @@ test.each([
   ['a poll interval', spec, { ...store, pollIntervalSeconds: 20 }],
   ['who may use it', spec, { ...store, allowedNamespaces: { matchLabels: { a: 'b' } } }],
   ['how one logs in', spec, vault({ auth: { kubernetes: { ...auth.kubernetes, role: 'other' } } })],
+  ['where one may be redirected to', spec, vault({ redirectHosts: ['vault-0.vault:8200'] })],
   ['whom one trusts', spec, vault({ caBundle: 'other' })],
 ])('%s does not', (_what, ...changed) => {
   expect(sourceId(...changed)).toBe(id);

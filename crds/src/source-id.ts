@@ -15,6 +15,7 @@ const means: ReadonlySet<string> = new Set([
   'stsEndpoint',
   'iamEndpoint',
   'caBundle',
+  'redirectHosts',
 ]);
 
 /**

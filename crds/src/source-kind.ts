@@ -1,5 +1,6 @@
 // Apart from the schema, since the sidecar is spared zod.
 import type { CredentialSource } from './source.ts';
+import type { StoreSpec } from './store.ts';
 
 export type SourceKind = keyof CredentialSource;
 
@@ -13,4 +14,9 @@ export function kindOf(source: CredentialSource): SourceKind | undefined {
 /** A Kubernetes Secret is read from a volume of the pod; all else is reached by an MCPCredentialStore. */
 export function hasStore(source: CredentialSource): boolean {
   return source.kubernetesSecret === undefined;
+}
+
+/** Whether versions can be known without seeing a value, and pinned; where not, a fingerprint of the value stands for one. */
+export function hasVersions(source: CredentialSource, store: StoreSpec | undefined): boolean {
+  return hasStore(source) && store?.vault?.version !== 'v1';
 }

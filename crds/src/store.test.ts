@@ -5,6 +5,8 @@ const role = 'arn:aws:iam::123456789012:role/mcp';
 const aws = { region: 'eu-central-1', roleARN: role, operatorRoleARN: role };
 const vault = (auth: object): object => ({ vault: { address: 'https://vault', auth } });
 
+const toVault = { address: 'https://vault', auth: { kubernetes: { role: 'mcp' } } };
+
 const audiences: [string, object | undefined, string][] = [
   ['no store yet', undefined, 'vault'],
   ['Vault by Kubernetes auth', vault({ kubernetes: { role: 'mcp', audience: 'a' } }), 'a'],
@@ -20,6 +22,8 @@ test.each(audiences)('the audience of tokens for %s', (_name, spec, audience) =>
 const refused: [string, object, RegExp][] = [
   ['two kinds', { ...vault({ jwt: { role: 'mcp' } }), awsSecretsManager: aws }, /give exactly one kind of store/u],
   ['two ways to log in', vault({ jwt: { role: 'mcp' }, kubernetes: { role: 'mcp' } }), /give exactly one auth method/u],
+  ['a redirect to a URL', { vault: { ...toVault, redirectHosts: ['https://vault-0'] } }, /without https/u],
+  ['a redirect to a host in upper case', { vault: { ...toVault, redirectHosts: ['Vault-0'] } }, /lower case/u],
   ['an endpoint in clear text', { awsSecretsManager: { ...aws, endpoint: 'http://aws' } }, /starts with https/u],
   ['a role that is no ARN', { awsSecretsManager: { ...aws, roleARN: 'mcp' } }, /roleARN/u],
   ['a provider without its place', { gcpSecretManager: { project: 'p', workloadIdentityProvider: 'k' } }, /workloadIdentityProvider/u],

@@ -46,9 +46,27 @@ const authMethods = {
 };
 export type VaultAuth = z.output<ReturnType<typeof vaultAuth>>;
 
+const redirectHost = withRules(z.string().min(1).max(259), [
+  {
+    cel: `self.matches('^[a-z0-9.-]+(:[0-9]{1,5})?$')`,
+    message: 'a host to be redirected to is host or host:port in lower case, without https:// and without a path',
+    holds: (host) => /^[a-z0-9.-]+(:[0-9]{1,5})?$/u.test(host),
+  },
+]);
+
 const vault = z.object({
   address,
   caBundle,
+  redirectHosts: z
+    .array(redirectHost)
+    .max(16)
+    .optional()
+    .meta({
+      description:
+        'Hosts that a node may send its callers to by a 307, such as the active node of a cluster whose standbys do not forward: host or host:port, by https alone. ' +
+        'One redirect is followed, verified with the same caBundle. None unless given: a token goes to no other host.',
+      'x-kubernetes-list-type': 'set',
+    }),
   namespace: z
     .string()
     .max(253)
@@ -59,7 +77,11 @@ const vault = z.object({
   version: z
     .enum(['v1', 'v2'])
     .optional()
-    .meta({ description: 'Version of the KV engine, v2 unless given. Version 1 keeps no versions of a secret.' }),
+    .meta({
+      description:
+        'Version of the KV engine, v2 unless given. Version 1 keeps no versions of a secret: the operator cannot poll it without seeing the value, ' +
+        'so the sidecars tell of a change, and there is nothing to pin.',
+    }),
   auth: withRules(z.object(authMethods), [exactlyOne(Object.keys(authMethods), 'auth method')]),
 });
 export type VaultStore = z.output<typeof vault>;
@@ -119,13 +141,15 @@ export function audienceOf(store: StoreSpec | undefined): string {
   const { vault: vaultStore, awsSecretsManager: aws, gcpSecretManager: gcp } = store ?? {};
   if (aws !== undefined) return aws.audience;
   if (gcp !== undefined) return gcp.audience ?? `https:${gcp.workloadIdentityProvider}`;
-  return vaultStore === undefined ? 'vault' : (authOf(vaultStore)?.auth.audience ?? 'vault');
+  return vaultStore === undefined ? 'vault' : authOf(vaultStore).audience;
 }
 
+/** Of a method that only a newer version knows: a login with it fails, and the rest goes on. */
+const unknownAuth: VaultAuth = { mount: '', role: '', operatorRole: '', audience: 'vault' };
+
 /** How one logs in to the vault; the API server lets exactly one method through. */
-export function authOf({ auth: { kubernetes, jwt } }: VaultStore): { method: 'kubernetes' | 'jwt'; auth: VaultAuth } | undefined {
-  if (kubernetes !== undefined) return { method: 'kubernetes', auth: kubernetes };
-  return jwt === undefined ? undefined : { method: 'jwt', auth: jwt };
+export function authOf({ auth: { kubernetes, jwt } }: VaultStore): VaultAuth {
+  return kubernetes ?? jwt ?? unknownAuth;
 }
 
 /** One vault in one place, for the whole cluster. */

@@ -399,6 +399,50 @@ describe('the version', () => {
   });
 });
 
+describe('a source without versions', () => {
+  const path = 'mcp/github';
+  /** In the vault's KV version 1 engine, in the snapshot and in the API. */
+  async function startUnversioned(): Promise<LiveCredential> {
+    setStore(store({ version: 'v1', mount: 'old' }));
+    setCredential();
+    const live = start();
+    await until(async () => (await reasonNow(live)).startsWith('sk-old'));
+    return live;
+  }
+  const ask = (refresh: string): void =>
+    api.set(credentials, { metadata: { name: 'github', annotations: { 'rekey.dev/refresh': refresh } }, spec: spec() } as never);
+
+  test('is read at once by every pod when a pod has found something new and the operator says so', async () => {
+    const live = await startUnversioned();
+    await until(() => status().createdAt !== undefined, 50);
+    const before = reads.length;
+    vault.unversioned.set(path, { token: 'sk-new' });
+    setCredential({}, 'ffffffffffff');
+    await until(() => reads.length > before);
+    expect(await get(live)).toMatch(/^sk-new [0-9a-f]{12} hit$/u);
+  });
+
+  test('is read at once when somebody asks for what is new', async () => {
+    const live = await startUnversioned();
+    vault.unversioned.set(path, { token: 'sk-new' });
+    ask('1');
+    await until(async () => (await get(live)).startsWith('sk-new'));
+    const { length } = reads;
+    ask('1');
+    await clock.pass(1000);
+    expect(reads).toHaveLength(length);
+  });
+
+  test('one with versions is not: the operator looks and tells', async () => {
+    await startWhole();
+    ask('1');
+    await clock.pass(1000);
+    setCredential({ cacheTTLSeconds: 5 });
+    await until(() => running.list()[0]?.spec()?.cacheTTLSeconds === 5);
+    expect(reads).toHaveLength(1);
+  });
+});
+
 describe('the binding', () => {
   test('tells which version the upstream accepts, and which it refuses', async () => {
     const live = await startWhole();

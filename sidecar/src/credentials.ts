@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { LookupFunction } from 'node:net';
 import type { Credential } from '@rekey/crds/credential.ts';
-import { apiPath } from '@rekey/crds/names.ts';
+import { apiPath, refreshAnnotation } from '@rekey/crds/names.ts';
 import type { Store } from '@rekey/crds/store.ts';
 import type { Log } from '@rekey/lib/log.ts';
 import type { Reason } from '@rekey/lib/reason.ts';
@@ -130,7 +130,7 @@ class Running implements LiveCredentials {
       return;
     }
     const before = JSON.stringify(live.spec());
-    live.set(object === undefined ? undefined : { spec: object.spec, version: object.status?.version, source: object.status?.source });
+    live.set(object === undefined ? undefined : resourceOf(object));
     if (isBehind(object)) this.#binding.repeat();
     this.#watchStores();
     if (before !== JSON.stringify(live.spec())) for (const listener of this.#listeners) listener();
@@ -184,6 +184,10 @@ class Running implements LiveCredentials {
     });
     this.#watches.push(watching);
   }
+}
+
+function resourceOf({ metadata, spec, status }: Credential): Resource {
+  return { spec, version: status?.version, source: status?.source, asked: metadata.annotations?.[refreshAnnotation] };
 }
 
 /** Whether the operator counts a pod that does not use what it should. */

@@ -1,7 +1,7 @@
 import type { Use } from '@rekey/crds/binding.ts';
 import type { CredentialSpec } from '@rekey/crds/credential.ts';
 import { sourceId } from '@rekey/crds/source-id.ts';
-import { hasStore } from '@rekey/crds/source-kind.ts';
+import { hasStore, hasVersions } from '@rekey/crds/source-kind.ts';
 import { errorCode } from '@rekey/lib/log.ts';
 import type { Log } from '@rekey/lib/log.ts';
 import { Failure } from '@rekey/lib/reason.ts';
@@ -20,6 +20,8 @@ export interface Resource {
   version: string | undefined;
   /** What it is a version of (`sourceId`); undefined for the source of the spec. */
   source?: string | undefined;
+  /** The annotation that asks for what is new at once. */
+  asked?: string | undefined;
 }
 
 export interface LiveContext {
@@ -70,10 +72,12 @@ export class Live implements LiveCredential {
     if (this.#acceptance.report(version, accepted, this.#cache.version)) this.#context.onUse();
   }
 
-  /** As the resource is now; undefined: it is deleted. */
+  /** As the resource is now; undefined: it is deleted. Where the operator may not look for what is new, who asks for it asks the sidecars. */
   set(resource: Resource | undefined): void {
+    const asked = resource?.asked !== undefined && resource.asked !== this.#resource?.asked;
     this.#resource = resource;
     this.follow();
+    if (asked && !hasVersions(resource.spec.source, this.#context.stores.spec(resource.spec.storeRef.name))) this.refresh();
   }
 
   /** The source may answer something else now. */

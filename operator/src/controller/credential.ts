@@ -1,5 +1,6 @@
 import type { Credential } from '@rekey/crds/credential.ts';
 import { sourceId } from '@rekey/crds/source-id.ts';
+import { hasStore } from '@rekey/crds/source-kind.ts';
 import { decide } from '../decide/decide.ts';
 import type { Reading } from '../decide/input.ts';
 import { reportedVersions } from '../decide/reported.ts';
@@ -37,11 +38,11 @@ export async function reconcileCredential(key: string, context: CredentialContex
 /** Follows the source that the credential names, when it may; `asking` while its first answer is still to come. */
 function ask(key: string, credential: Credential, { state, polls }: CredentialContext): { reading: Reading | undefined; asking: boolean } {
   const { metadata, spec } = credential;
-  if (!isPolled(spec.source)) {
+  const store = hasStore(spec.source) ? state.stores.get(spec.storeRef.name) : undefined;
+  if (!isPolled(spec.source, store)) {
     polls.follow(key, undefined);
-    return { reading: reportedVersions(usesOf(credential, state), sourceId(spec, undefined)), asking: false };
+    return { reading: reportedVersions(usesOf(credential, state), sourceId(spec, store?.spec)), asking: false };
   }
-  const store = state.stores.get(spec.storeRef.name);
   const usable = storeState(store, state, metadata.namespace) === 'Found' ? store : undefined;
   polls.follow(key, usable === undefined ? undefined : { store: usable, source: spec.source });
   const reading = polls.reading(key);

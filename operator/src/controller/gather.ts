@@ -5,7 +5,7 @@ import { hasStore } from '@rekey/crds/source-kind.ts';
 import type { Store } from '@rekey/crds/store.ts';
 import { keyOf } from '@rekey/lib/watch.ts';
 import type { BoundPod, Input, MissedPod, Reading } from '../decide/input.ts';
-import { placeOf } from '../poll/poll.ts';
+import { isPolled, placeOf } from '../poll/poll.ts';
 import { audienceOf } from '@rekey/crds/store.ts';
 import { hasLabels, selects } from '../webhook/selector.ts';
 import { isAlive } from './pod.ts';
@@ -32,6 +32,7 @@ export function gather(credential: Credential, state: State, { reading, missed, 
     store: hasStore(source) ? storeState(store, state, namespace) : 'Found',
     place: placeIn(namespace, source, store),
     source: store === undefined && hasStore(source) ? undefined : sourceId(credential.spec, store?.spec),
+    polled: isPolled(source, store),
     audience: store === undefined ? undefined : audienceOf(store.spec),
     reading,
     pods: alive.map((pod) => boundPod(pod, name, state)).filter((pod) => pod !== undefined),

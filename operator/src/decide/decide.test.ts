@@ -125,6 +125,26 @@ const cases: Record<string, [Parameters<typeof input>[0], Expected]> = {
     { spec: { version: '9' }, source: 'there', specChanged: true },
     { conditions: { Ready: 'False VersionNotFound' }, status: { version: '7', source: 'here' } },
   ],
+  'a pin where there are no versions is refused, and what is used stays': [
+    { spec: { version: '7' }, polled: false, status: { ...atSeven, version: 'aaaa' }, reading: versions({ aaaa: 'Live', bbbb: 'Live' }) },
+    {
+      conditions: { Ready: 'False VersionNotFound' },
+      message: /kv\/mcp\/github keeps no versions, so spec.version cannot name one: leave it out/,
+      status: { version: 'aaaa' },
+    },
+  ],
+  'where only pods read, they tell what is newest': [
+    { polled: false, reading: versions({ aaaa: 'Live', bbbb: 'Live' }), pods: [pod('a', { version: 'bbbb' })] },
+    { conditions: { SourceReachable: 'True ReadByPods' }, status: { version: 'bbbb' } },
+  ],
+  'where only pods read, and there are none yet': [
+    { polled: false, status: {}, reading: undefined, pods: [] },
+    { conditions: { Ready: 'Unknown NoPods', SourceReachable: 'Unknown Pending' }, message: /pods read kv\/mcp\/github themselves/ },
+  ],
+  'where only pods read, a store that is gone is gone': [
+    { polled: false, store: 'NotFound', reading: undefined },
+    { conditions: { Ready: 'False StoreNotFound', SourceReachable: 'False StoreNotFound' } },
+  ],
   'a pin to a disabled version keeps the last good one': [
     { spec: { version: '6' }, reading: versions({ 6: 'Disabled', 7: 'Live' }) },
     { conditions: { Ready: 'False VersionDisabled' }, status: { version: '7' } },

@@ -19,7 +19,12 @@ export function decide(input: Input, now: Date): CredentialStatus {
   const { credential, reading, place, specChanged } = input;
   const before = credential.status ?? {};
   const pin = credential.spec.version;
-  const chosen = chooseVersion(input.store === 'Found' ? reading : undefined, { pin, kept: before.version, place });
+  const chosen = chooseVersion(input.store === 'Found' ? reading : undefined, {
+    pin,
+    kept: before.version,
+    place,
+    pinnable: input.polled,
+  });
   // Until the new source has answered, the version is still the old one's.
   const source = chosen.seen === true ? input.source : (before.source ?? input.source);
   const rollup = rollUp(input.pods, { version: chosen.version, source });
@@ -36,7 +41,7 @@ export function decide(input: Input, now: Date): CredentialStatus {
 }
 
 function factsOf(input: Input, { version, problem }: ChosenVersion, rollup: Rollup): Facts {
-  const { credential, place, pods, reading } = input;
+  const { credential, place, pods, reading, polled } = input;
   const conflict = conflictOf(
     credential,
     input.siblings,
@@ -44,7 +49,7 @@ function factsOf(input: Input, { version, problem }: ChosenVersion, rollup: Roll
   );
   // The webhook leaves such a credential out of new pods too: a restart would change nothing.
   const missed = conflict !== undefined || input.store === 'NotAllowed' ? [] : input.missed;
-  const found = { credential, place, pods, missed, version, problem, rollup, conflict, audience: input.audience };
+  const found = { credential, place, pods, polled, missed, version, problem, rollup, conflict, audience: input.audience };
   return { ...found, storeProblem: storeProblem(input), asked: reading !== undefined };
 }
 

@@ -14,6 +14,7 @@ export interface Facts {
   storeProblem: Problem | undefined;
   /** Whether the source has been asked at all. */
   asked: boolean;
+  polled: boolean;
   rollup: Rollup;
   pods: Input['pods'];
   audience: Input['audience'];

@@ -41,6 +41,7 @@ export const input = (change: Partial<Input> & { spec?: Partial<CredentialSpec>;
     store: 'Found',
     place: 'kv/mcp/github',
     source: 'here',
+    polled: true,
     audience: 'vault',
     reading: versions({ 7: 'Live' }),
     pods: [pod('a', { version: '7', acceptedVersion: '7' })],

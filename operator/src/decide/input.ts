@@ -59,6 +59,8 @@ export interface Input {
   place: string;
   /** What its versions are versions of; undefined without a store. */
   source: string | undefined;
+  /** Whether the operator asks the source for its versions; if not, the pods tell of them, and there is nothing to pin. */
+  polled: boolean;
   /** The audience that the store demands of tokens; undefined without a store. */
   audience: string | undefined;
   /** Undefined until the source has answered, or failed to, once. */

@@ -1,4 +1,3 @@
-import { hasStore } from '@rekey/crds/source-kind.ts';
 import type { Draft } from '../status.ts';
 import type { Problem } from './input.ts';
 import { count } from './input.ts';
@@ -38,7 +37,7 @@ export function ready(facts: Facts): Draft {
 }
 
 function unknown(facts: Facts, version: string): { reason: string; message: string } {
-  if (facts.version === undefined && facts.rollup.bound === 0 && !hasStore(facts.credential.spec.source)) {
+  if (facts.version === undefined && facts.rollup.bound === 0 && !facts.polled) {
     return { reason: 'NoPods', message: `${withoutPods(facts)}; pods read ${facts.place} themselves` };
   }
   if (facts.version === undefined) return { reason: 'Pending', message: `waiting for the first answer about ${facts.place}` };

@@ -8,12 +8,12 @@ import type { Reading } from './input.ts';
  *
  * | reports of `source`             | versions of it | outcome                                             |
  * |---------------------------------|----------------|-----------------------------------------------------|
- * | some                            | some           | the newest is the one that came last to any volume  |
+ * | some                            | some           | the newest is the one that came last to any pod     |
  * | some, all with a failure        | none           | the failure                                         |
  * | none                            | -              | undefined: nothing is known                         |
  *
- * When the kubelet brought it to a pod says which is newer: that of a pod that lags stays old, whatever its sidecar does. Rolling
- * back is a change like any other: the old value comes to the volumes anew.
+ * When a pod first had it says which is newer, by its volume or, of a KV version 1 engine, by its own read: that of a pod that lags
+ * stays old, whatever its sidecar does. Rolling back is a change like any other: the old value comes to the pods anew.
  */
 export function reportedVersions(uses: readonly Use[], source: string | undefined): Reading | undefined {
   const own = uses.filter((use) => use.version !== undefined && use.source === source);

@@ -1,4 +1,3 @@
-import { hasStore } from '@rekey/crds/source-kind.ts';
 import type { Draft } from '../status.ts';
 import type { Facts } from './facts.ts';
 import type { Input, Problem } from './input.ts';
@@ -16,8 +15,8 @@ import { gone } from './ready.ts';
  */
 export function sourceReachable(facts: Facts): Draft {
   const type = 'SourceReachable';
-  if (!hasStore(facts.credential.spec.source)) return readByPods(facts);
   if (facts.storeProblem !== undefined) return { type, status: 'False', ...facts.storeProblem };
+  if (!facts.polled) return readByPods(facts);
   if (!facts.asked) return { type, status: 'Unknown', reason: 'Pending', message: `waiting for the first answer about ${facts.place}` };
   if (facts.problem === undefined || gone(facts) !== undefined) {
     return { type, status: 'True', reason: 'MetadataRead', message: `MCPCredentialStore ${storeName(facts)} answers about ${facts.place}` };

@@ -15,6 +15,8 @@ interface Wish {
   /** status.version: what the fleet uses. */
   kept: string | undefined;
   place: string;
+  /** Whether the source keeps versions. */
+  pinnable: boolean;
 }
 
 /**
@@ -23,6 +25,7 @@ interface Wish {
  *
  * | answer of the source | pin | state of the pinned, else the newest version | version | problem           |
  * |----------------------|-----|----------------------------------------------|---------|-------------------|
+ * | any                  | N   | a source without versions                    | kept    | VersionNotFound   |
  * | none yet             | any | -                                            | kept    | -                 |
  * | a failure            | any | -                                            | kept    | the failure       |
  * | versions             | ''  | live                                         | newest  | -                 |
@@ -32,13 +35,19 @@ interface Wish {
  *
  * A pin that is a label counts as the version that it stands for.
  */
-export function chooseVersion(reading: Reading | undefined, { pin, kept, place }: Wish): ChosenVersion {
+export function chooseVersion(reading: Reading | undefined, { pin, kept, place, pinnable }: Wish): ChosenVersion {
+  if (pin !== '' && !pinnable) return { version: kept, problem: notPinnable(place) };
   if (reading === undefined) return { version: kept };
   if (reading.failure !== undefined) return { version: kept, problem: reading.failure };
   const { current, aliases = {} } = reading.versions;
   const wanted = pin === '' ? current : (aliases[pin] ?? pin);
   const problem = unusable(reading.versions, { pin, wanted, place });
   return problem === undefined ? { version: wanted, seen: true } : { version: kept, problem };
+}
+
+function notPinnable(place: string): Problem {
+  const message = `${place} keeps no versions, so spec.version cannot name one: leave it out, and write the old value there to roll back`;
+  return { reason: 'VersionNotFound', message };
 }
 
 interface Wanted {

@@ -1,5 +1,5 @@
 import type { CredentialSource } from '@rekey/crds/credential.ts';
-import { hasStore } from '@rekey/crds/source-kind.ts';
+import { hasVersions } from '@rekey/crds/source-kind.ts';
 import type { Store, StoreSpec } from '@rekey/crds/store.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import { vaultMetadata, vaultPlace } from './vault.ts';
@@ -46,9 +46,9 @@ const kinds: Partial<Record<keyof StoreSpec, Kind>> = {
   vault: { open: vaultMetadata, place: vaultPlace },
 };
 
-/** Whether the operator may know versions: of a Kubernetes Secret it could not without seeing the value. */
-export function isPolled(source: CredentialSource): boolean {
-  return hasStore(source);
+/** Whether the operator may know versions: of a Kubernetes Secret or a KV version 1 engine it could not without seeing the value. */
+export function isPolled(source: CredentialSource, store: Store | undefined): boolean {
+  return hasVersions(source, store?.spec);
 }
 
 /** Of a kind of store that this operator does not know every question is a Failure. */

@@ -1,3 +1,4 @@
+import { authOf } from '@rekey/crds/store.ts';
 import type { VaultStore } from '@rekey/crds/store.ts';
 import { errorCode } from '@rekey/lib/log.ts';
 import { Failure } from '@rekey/lib/reason.ts';
@@ -52,7 +53,7 @@ export function failureOf(error: unknown, where: Where): Failure {
 function loginFailure({ answer, path }: LoginError, where: Where): Failure {
   const status = answer instanceof HttpAnswer ? answer.status : 0;
   if (status < 400 || status > 499 || status === 412 || status === 429) return readFailure(answer, { ...where, path });
-  const { operatorRole: role = '', audience = '' } = where.vault.auth.kubernetes ?? {};
+  const { operatorRole: role, audience } = authOf(where.vault);
   return new Failure(
     'SourceDenied',
     `${name(where)} refuses the operator's login with role ${role} at ${path} (HTTP ${status}): check that the role exists, ` +
@@ -86,7 +87,7 @@ function readFailure(error: unknown, where: Where): Failure {
 type Answered = ConstructorParameters<typeof Failure>;
 
 function answered(status: number, where: Where): Answered {
-  const role = where.vault.auth.kubernetes?.operatorRole ?? '';
+  const { operatorRole: role } = authOf(where.vault);
   const byStatus: Record<number, Answered> = {
     403: ['SourceDenied', `${name(where)}: role ${role} may not read ${where.path}: its policy needs the capability read on that path`],
     404: [
@@ -103,7 +104,7 @@ function answered(status: number, where: Where): Answered {
   if (status >= 300 && status <= 399) {
     return [
       'SourceUnreachable',
-      `${name(where)} sends the operator elsewhere (HTTP ${status}), which is not followed: set spec.vault.address to the active node`,
+      `${name(where)} sends the operator elsewhere (HTTP ${status}), which is not followed: name the host in spec.vault.redirectHosts, or set spec.vault.address to the active node`,
     ];
   }
   return [

@@ -1,3 +1,4 @@
+import { authOf } from '@rekey/crds/store.ts';
 import type { VaultStore } from '@rekey/crds/store.ts';
 import { z } from 'zod';
 import { HttpAnswer } from './https.ts';
@@ -64,9 +65,12 @@ interface LoginContext {
   signal: AbortSignal;
 }
 
-/** Kubernetes auth (https://developer.hashicorp.com/vault/api-docs/auth/kubernetes#login) as the operator's own service account. */
+/**
+ * As the operator's own service account. Kubernetes and JWT auth take one and the same request
+ * (https://developer.hashicorp.com/vault/api-docs/auth/kubernetes#login, https://developer.hashicorp.com/vault/api-docs/auth/jwt#jwt-login).
+ */
 async function logIn(client: () => Promise<Client>, { context, vault, signal }: LoginContext): Promise<Login> {
-  const { mount = 'kubernetes', operatorRole: role = '', audience = '' } = vault.auth.kubernetes ?? {};
+  const { mount, operatorRole: role, audience } = authOf(vault);
   const path = `auth/${mount}/login`;
   const jwt = await before(signal, context.token(audience));
   const vaultClient = await client();
@@ -95,7 +99,7 @@ async function openClient(vault: VaultStore, transport: Transport) {
     debug: () => undefined,
     'request-promise': { defaults: () => transport.send },
   });
-  return Object.assign(client, { token: '', namespace: '', pathPrefix: '' });
+  return Object.assign(client, { token: '', namespace: vault.namespace ?? '', pathPrefix: '' });
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

@@ -9,6 +9,7 @@ export interface Asked {
   method: string;
   path: string;
   token: string | undefined;
+  namespace?: string | undefined;
   body: unknown;
 }
 
@@ -35,6 +36,7 @@ export async function startFakeVault(answer: (asked: Asked) => Answer): Promise<
         method: request.method ?? '',
         path: request.url ?? '',
         token,
+        namespace: request.headers['x-vault-namespace'] as string | undefined,
         body: text === '' ? undefined : (JSON.parse(text) as unknown),
       };
       asked.push(one);

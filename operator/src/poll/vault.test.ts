@@ -1,4 +1,5 @@
 import type { CredentialSource } from '@rekey/crds/credential.ts';
+import type { Store, VaultStore } from '@rekey/crds/store.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { MetadataSource, PollContext } from './poll.ts';
 import { openMetadataSource } from './poll.ts';
@@ -126,6 +127,12 @@ const faults: Record<string, Fault> = {
     says: 'HTTP 307',
     requests: 2,
   },
+  'a redirect to an unknown host says where to name it': {
+    read: { status: 307, headers: { location: 'https://elsewhere:8200/v1/kv/metadata/mcp/github' } },
+    reason: 'SourceUnreachable',
+    says: 'name the host in spec.vault.redirectHosts',
+    requests: 2,
+  },
   'another kind of answer': {
     read: { status: 200, body: { data: { keys: [] } } },
     reason: 'SourceResponseInvalid',
@@ -213,4 +220,76 @@ test('an API server that gives no token holds no poll for ever', async () => {
 test('a credential whose source is of another kind than its store', async () => {
   await vaultThat([metadata(1, { 1: {} })]);
   await expect(opened.versions({})).rejects.toMatchObject({ reason: 'SecretNotFound' });
+});
+
+const jwtAuth = { jwt: { mount: 'cluster', role: 'mcp', operatorRole: 'rekey-operator', audience: 'https://vault' } };
+const withSettings = (change: object): Store => ({
+  ...vault.store,
+  spec: { ...vault.store.spec, vault: { ...vault.store.spec.vault, ...change } as VaultStore },
+});
+
+test('JWT auth logs in at its own mount, with its own audience', async () => {
+  await vaultThat([metadata(1, { 1: {} })]);
+  open({ store: withSettings({ auth: jwtAuth }) });
+  await opened.versions(source);
+  expect(vault.asked[0]).toMatchObject({
+    path: '/v1/auth/cluster/login',
+    body: { role: 'rekey-operator', jwt: 'jwt-for-https://vault' },
+  });
+});
+
+test('a refused login by JWT names its role, its mount and its audience', async () => {
+  await vaultThat([], () => ({ status: 400 }));
+  open({ store: withSettings({ auth: jwtAuth }) });
+  const { message } = (await failure()) as Failure;
+  expect(message).toContain('role rekey-operator at auth/cluster/login');
+  expect(message).toContain('demands audience https://vault');
+});
+
+test('a namespace goes with each request, and with none there is no such header', async () => {
+  await vaultThat([metadata(1, { 1: {} })]);
+  open({ store: withSettings({ namespace: 'team/mcp' }) });
+  await opened.versions(source);
+  open({});
+  await opened.versions(source);
+  expect(vault.asked.map(({ namespace }) => namespace)).toEqual(['team/mcp', 'team/mcp', undefined, undefined]);
+});
+
+describe('a standby that names the active node', () => {
+  let standby: FakeVault;
+  const redirects = (to: () => FakeVault): Promise<FakeVault> =>
+    startFakeVault(({ path: asked }) => ({ status: 307, headers: { location: `${addressOf(to())}${asked}` } }));
+  const addressOf = ({ store }: FakeVault): string => store.spec.vault?.address ?? '';
+  const openStandby = (redirectHosts: string[]): void => {
+    const settings = { address: addressOf(standby), redirectHosts, caBundle: bundle(standby) + bundle(vault) };
+    open({ store: withSettings(settings) });
+  };
+  const bundle = ({ store }: FakeVault): string => store.spec.vault?.caBundle ?? '';
+
+  beforeEach(async () => {
+    await vaultThat([metadata(1, { 1: {} })]);
+    standby = await redirects(() => vault);
+  });
+  afterEach(() => standby.close());
+
+  test('is followed for login and read, to a host that the store allows', async () => {
+    openStandby([new URL(addressOf(vault)).host]);
+    expect(await opened.versions(source)).toMatchObject({ current: '1' });
+    expect(paths()).toEqual(['/v1/auth/kubernetes/login', path]);
+  });
+
+  test('is not followed to any other', async () => {
+    openStandby(['localhost:1']);
+    expect(((await failure()) as Failure).reason).toBe('SourceUnreachable');
+    expect(vault.asked).toEqual([]);
+  });
+
+  test('is followed once', async () => {
+    const far = await redirects(() => standby);
+    const settings = { address: addressOf(far), redirectHosts: [addressOf(standby), addressOf(vault)].map((url) => new URL(url).host) };
+    open({ store: withSettings({ ...settings, caBundle: bundle(far) + bundle(standby) + bundle(vault) }) });
+    expect(((await failure()) as Failure).reason).toBe('SourceUnreachable');
+    expect(vault.asked).toEqual([]);
+    await far.close();
+  });
 });

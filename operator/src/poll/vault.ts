@@ -19,7 +19,7 @@ const metadata = z.object({
 /** The versions of secrets in one Vault or OpenBao, by `GET MOUNT/metadata/PATH`. There is no request here that answers with a value. */
 export function vaultMetadata(context: PollContext): MetadataSource {
   const vault = vaultOf(context.store.spec);
-  const transport = httpsTransport(vault.caBundle);
+  const transport = httpsTransport(vault);
   const session = vaultSession(context, vault, transport);
   const limited = <T>(task: (signal: AbortSignal) => Promise<T>): Promise<T> =>
     attempts(task, { tries: 3, milliseconds: context.milliseconds ?? 5000, random: context.random, isTransient });

@@ -1,5 +1,6 @@
 import { scrypt } from 'node:crypto';
 import type { SecretValue } from '@rekey/lib/secret-value.ts';
+import type { Reading } from './source.ts';
 
 /** RFC 7914 section 2: 16 MiB of memory and some 50 ms for each guess. */
 const cost = { N: 2 ** 14, r: 8, p: 1 };
@@ -16,4 +17,22 @@ export function fingerprint(value: SecretValue, salt: string): Promise<string> {
       else reject(error);
     });
   });
+}
+
+/** Readings of a source without versions. A fingerprint is slow on purpose, so that of the last value at each place is kept. */
+export class Fingerprints {
+  readonly #known = new Map<string, Reading>();
+
+  /** The reading of `value` at `place`; as it was before when the value is the same. `createdAt` is when this pod first had it. */
+  async reading(place: string, value: SecretValue, createdAt: Date): Promise<Reading> {
+    const known = this.#known.get(place);
+    if (known?.value.equals(value) === true) return known;
+    const reading = { value, version: await fingerprint(value, place), createdAt };
+    this.#known.set(place, reading);
+    return reading;
+  }
+
+  forget(): void {
+    this.#known.clear();
+  }
 }

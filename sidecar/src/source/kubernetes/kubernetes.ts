@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import type { CredentialSource } from '@rekey/crds/credential.ts';
 import { errorCode } from '@rekey/lib/log.ts';
 import { Failure } from '@rekey/lib/reason.ts';
-import type { SecretValue } from '@rekey/lib/secret-value.ts';
 import { textValue } from '../../value.ts';
-import { fingerprint } from '../fingerprint.ts';
+import { Fingerprints } from '../fingerprint.ts';
 import type { Reading, Source, SourceContext } from '../source.ts';
 
 /** No more is read: far less is already more than a request can carry. */
@@ -32,7 +31,7 @@ export function kubernetesSource(context: SourceContext): Source {
 
 class KubernetesSource implements Source {
   readonly #context: SourceContext;
-  readonly #known = new Map<string, Reading>();
+  readonly #fingerprints = new Fingerprints();
   #watcher: FSWatcher | undefined;
 
   constructor(context: SourceContext) {
@@ -45,21 +44,12 @@ class KubernetesSource implements Source {
     const { namespace, secrets } = this.#context;
     const place = `${namespace}/${reference.name}/${reference.key}`;
     const { bytes, createdAt } = await fileOf(join(secrets, reference.name, reference.key), reference);
-    return this.#reading(place, textValue(bytes, undefined, `key ${reference.key} of Secret ${reference.name}`), createdAt);
+    return this.#fingerprints.reading(place, textValue(bytes, undefined, `key ${reference.key} of Secret ${reference.name}`), createdAt);
   }
 
   close(): void {
     this.#watcher?.close();
-    this.#known.clear();
-  }
-
-  /** A fingerprint is slow on purpose, so that of the last value is kept. */
-  async #reading(place: string, value: SecretValue, createdAt: Date): Promise<Reading> {
-    const known = this.#known.get(place);
-    if (known?.value.equals(value) === true) return known;
-    const reading = { value, version: await fingerprint(value, place), createdAt };
-    this.#known.set(place, reading);
-    return reading;
+    this.#fingerprints.forget();
   }
 
   /** Where there is nothing to watch, or too much is watched already, the cache's TTL finds the change. */

@@ -35,9 +35,7 @@ export interface Asked {
  */
 export function readingOf(answer: Answer, asked: Asked): Reading {
   if (answer.status === 404) throw missing(answer, asked);
-  if (answer.status === 403 && isRefusal(answer)) {
-    throw new Failure('SourceDenied', `role ${asked.role} may not read ${asked.what}: check the role's policy`);
-  }
+  if (answer.status === 403 && isRefusal(answer)) throw denied(asked);
   if (answer.status !== 200) throw troubled(answer, asked.what);
   const { data, metadata } = fields(fields(answer.body)['data']);
   const version = fields(metadata)['version'];
@@ -45,6 +43,10 @@ export function readingOf(answer: Answer, asked: Asked): Reading {
   // Vault takes version 0 for the newest.
   if (asked.version !== undefined && asked.version !== String(version)) throw noVersion(asked.version, asked.what);
   return { value: valueOf(data, asked.key, asked.what), version: String(version) };
+}
+
+export function denied({ role, what }: Asked): Failure {
+  return new Failure('SourceDenied', `role ${role} may not read ${what}: check the role's policy`);
 }
 
 function missing(answer: Answer, { what, version }: Asked): Failure {
@@ -56,6 +58,10 @@ function missing(answer: Answer, { what, version }: Asked): Failure {
   }
   if (!isRefusal(answer)) return invalid(what);
   if (version !== undefined) return noVersion(version, what);
+  return notThere(what);
+}
+
+export function notThere(what: string): Failure {
   return new Failure('SecretNotFound', `there is no secret at ${what}`);
 }
 
@@ -73,8 +79,8 @@ export function troubled({ status }: Answer, what: string): Failure {
   return invalid(what);
 }
 
-export function invalid(what: string): Failure {
-  return new Failure('SourceResponseInvalid', `the answer is not one of a Vault KV version 2 engine, reading ${what}`);
+export function invalid(what: string, engine = 2): Failure {
+  return new Failure('SourceResponseInvalid', `the answer is not one of a Vault KV version ${engine} engine, reading ${what}`);
 }
 
 /** Whether this is Vault itself saying no: `{"errors": [...]}`. */
@@ -91,4 +97,5 @@ export function fields(value: unknown): Record<string, unknown> {
   return isFields(value) ? value : {};
 }
 
-const isFields = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+export const isFields = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { parseJson, readText } from '@rekey/lib/body.ts';
+import { redirectOf } from '@rekey/lib/redirect.ts';
 
 /** What went wrong before there was an answer. `code` is from Node (ECONNRESET) or one of ours. */
 export class TransportFault extends Error {
@@ -34,11 +35,20 @@ const mostBytes = 1024 * 1024;
  * Carries node-vault's requests over `node:https`, in place of axios: axios as node-vault calls it follows redirects with the token in
  * hand, reads answers of any length, knows no lookup of ours, and costs 7 MB in every pod. A body that is not JSON is `undefined`.
  */
-export function transport(agent: https.Agent, timeout: number): { defaults: () => (request: VaultRequest) => Promise<VaultResponse> } {
-  return { defaults: () => (request) => exchange(agent, timeout, request) };
+export function transport(route: Route): { defaults: () => (request: VaultRequest) => Promise<VaultResponse> } {
+  return { defaults: () => (request) => exchange(route, request) };
 }
 
-async function exchange(agent: https.Agent, timeout: number, { method, uri, headers, json, signal }: VaultRequest): Promise<VaultResponse> {
+export interface Route {
+  agent: https.Agent;
+  /** Of one exchange, in milliseconds. */
+  timeout: number;
+  /** See `redirectOf`. */
+  redirectHosts: readonly string[];
+}
+
+async function exchange({ agent, timeout, redirectHosts }: Route, request: VaultRequest): Promise<VaultResponse> {
+  const { method, uri, headers, json, signal } = request;
   const url = new URL(uri);
   const deadline = AbortSignal.timeout(timeout);
   const body = json === undefined ? undefined : JSON.stringify(json);
@@ -49,12 +59,11 @@ async function exchange(agent: https.Agent, timeout: number, { method, uri, head
     signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]),
   };
   try {
-    const response = await head(url, options, body);
-    return {
-      statusCode: response.statusCode ?? 0,
-      body: parseJson(await readText(response, mostBytes, () => new TransportFault('EMSGSIZE'))),
-      request: { path: url.pathname },
-    };
+    const first = await answerOf(url, options, body);
+    const elsewhere = redirectOf(first.statusCode, first.location, redirectHosts);
+    // Once: what the second node says is the answer, another redirect included.
+    const { statusCode, text } = elsewhere === undefined ? first : await answerOf(elsewhere, options, body);
+    return { statusCode, body: parseJson(text), request: { path: url.pathname } };
   } catch (error) {
     if (error instanceof TransportFault) throw error;
     throw new TransportFault(deadline.aborted ? 'ETIMEDOUT' : codeOf(error));
@@ -63,6 +72,18 @@ async function exchange(agent: https.Agent, timeout: number, { method, uri, head
 
 function framing(body: string | undefined): Record<string, string> {
   return body === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) };
+}
+
+interface Answered {
+  statusCode: number;
+  location: string | undefined;
+  text: string;
+}
+
+async function answerOf(url: URL, options: https.RequestOptions, body: string | undefined): Promise<Answered> {
+  const response = await head(url, options, body);
+  const text = await readText(response, mostBytes, () => new TransportFault('EMSGSIZE'));
+  return { statusCode: response.statusCode ?? 0, location: response.headers.location, text };
 }
 
 function head(url: URL, options: https.RequestOptions, body: string | undefined): Promise<IncomingMessage> {

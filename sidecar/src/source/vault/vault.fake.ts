@@ -10,6 +10,12 @@ export interface FakeVault {
   address: string;
   /** By path below `kv/data/`: the versions, newest last. */
   secrets: Map<string, Version[]>;
+  /** By path below `old/`, which is a KV version 1 engine. */
+  unversioned: Map<string, Record<string, unknown>>;
+  /** Who may log in. */
+  roles: Set<string>;
+  /** The X-Vault-Namespace header of each request. */
+  namespaces: (string | undefined)[];
   /** Tokens that reads are let in with. */
   tokens: Set<string>;
   /** Seconds. */
@@ -29,6 +35,9 @@ export interface Version {
 export async function fakeVault(stranger = false): Promise<FakeVault> {
   const vault: Omit<FakeVault, 'server' | 'address'> = {
     secrets: new Map([['mcp/github', [{ data: { token: 'sk-1' } }]]]),
+    unversioned: new Map([['mcp/github', { token: 'sk-old' }]]),
+    roles: new Set(['mcp']),
+    namespaces: [],
     tokens: new Set(),
     lease: 3600,
     logins: [],
@@ -39,6 +48,7 @@ export async function fakeVault(stranger = false): Promise<FakeVault> {
     vaultName,
     (request, response, body) => {
       const url = new URL(request.url ?? '/', 'https://vault.test');
+      vault.namespaces.push(request.headers['x-vault-namespace'] as string | undefined);
       if (request.method === 'POST') vault.logins.push(JSON.parse(body) as { role: string; jwt: string });
       else vault.reads.push({ path: url.pathname + url.search, token: String(request.headers['x-vault-token']) });
       if (vault.fault(request, response)) return;
@@ -54,8 +64,8 @@ type Held = Omit<FakeVault, 'server' | 'address'>;
 
 function login(vault: Held, url: URL, response: ServerResponse): void {
   const { role = '' } = vault.logins.at(-1) ?? {};
-  if (url.pathname !== '/v1/auth/kubernetes/login') json(response, 404, { errors: ['no handler for route'] });
-  else if (role !== 'mcp') json(response, 400, { errors: [`invalid role name "${role}"`] });
+  if (!/^\/v1\/auth\/(kubernetes|jwt)\/login$/u.test(url.pathname)) json(response, 404, { errors: ['no handler for route'] });
+  else if (!vault.roles.has(role)) json(response, 400, { errors: [`invalid role name "${role}"`] });
   else {
     const token = `hvs.token-${vault.logins.length}`;
     vault.tokens.add(token);
@@ -68,6 +78,16 @@ function read(vault: Held, url: URL, request: IncomingMessage, response: ServerR
     json(response, 403, { errors: ['permission denied'] });
     return;
   }
+  if (url.pathname.startsWith('/v1/old/')) readOld(vault, url, response);
+  else readVersion(vault, url, response);
+}
+
+function readOld(vault: Held, url: URL, response: ServerResponse): void {
+  const data = vault.unversioned.get(url.pathname.replace('/v1/old/', ''));
+  json(response, data === undefined ? 404 : 200, data === undefined ? { errors: [] } : { data });
+}
+
+function readVersion(vault: Held, url: URL, response: ServerResponse): void {
   const versions = vault.secrets.get(url.pathname.replace('/v1/kv/data/', '')) ?? [];
   const asked = Number(url.searchParams.get('version') ?? 0) || versions.length;
   const version = versions[asked - 1];

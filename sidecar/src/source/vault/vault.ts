@@ -1,29 +1,31 @@
 import https from 'node:https';
 import { performance } from 'node:perf_hooks';
 import type { CredentialSource, VaultReference } from '@rekey/crds/credential.ts';
-import type { VaultStore } from '@rekey/crds/store.ts';
+import type { VaultAuth, VaultStore } from '@rekey/crds/store.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import nodeVault from 'node-vault';
 import { Attempts, usual } from '../attempts.ts';
 import type { Limits } from '../attempts.ts';
+import { Fingerprints } from '../fingerprint.ts';
 import type { Reading, Source, SourceContext } from '../source.ts';
 import type { Answer, Asked } from './answer.ts';
 import { fields, invalid, isRefusal, isThere, readingOf } from './answer.ts';
 import { Session } from './session.ts';
 import type { Token } from './session.ts';
 import { transport, TransportFault } from './transport.ts';
+import { refusePin, unversionedValue } from './unversioned.ts';
 
-/** HashiCorp Vault or OpenBao: KV version 2, Kubernetes auth. */
+/** HashiCorp Vault or OpenBao: KV versions 1 and 2, Kubernetes and JWT auth, whose logins are one and the same request. */
 export function vaultSource(context: SourceContext, limits: Limits = usual): Source {
   const vault = context.store?.vault;
-  const auth = vault?.auth.kubernetes;
+  const auth = vault?.auth.kubernetes ?? vault?.auth.jwt;
   if (vault === undefined || auth === undefined) throw new Failure('StoreNotFound', `store ${context.name} has no vault to log in to`);
   return new VaultSource({ ...context, vault, auth, limits });
 }
 
 interface VaultContext extends SourceContext {
   vault: VaultStore;
-  auth: NonNullable<VaultStore['auth']['kubernetes']>;
+  auth: VaultAuth;
   limits: Limits;
 }
 
@@ -31,11 +33,13 @@ class VaultSource implements Source {
   readonly #context: VaultContext;
   readonly #agent: https.Agent;
   readonly #client: nodeVault.client;
-  readonly #session: Session;
+  /** By role. */
+  readonly #sessions = new Map<string, Session>();
   readonly #attempts: Attempts;
+  readonly #fingerprints = new Fingerprints();
 
   constructor(context: VaultContext) {
-    const { vault, auth, limits, lookup, name } = context;
+    const { vault, limits, lookup } = context;
     this.#context = context;
     this.#attempts = new Attempts(limits);
     this.#agent = new https.Agent({
@@ -47,66 +51,96 @@ class VaultSource implements Source {
     });
     this.#client = nodeVault({
       endpoint: vault.address,
-      'request-promise': transport(this.#agent, limits.attempt),
+      'request-promise': transport({ agent: this.#agent, timeout: limits.attempt, redirectHosts: vault.redirectHosts ?? [] }),
       // Its debug lines hold what is written: the login's token.
       debug: () => undefined,
     });
-    this.#client.token = '';
-    this.#session = new Session({
-      login: () => this.#login(auth),
-      what: `store ${name}`,
-      role: auth.role,
-      now: () => performance.now(),
-      random: Math.random,
-    });
+    // What it would take from VAULT_* variables is set here.
+    Object.assign(this.#client, { token: '', namespace: vault.namespace ?? '', pathPrefix: '' });
   }
 
   async read(reference: CredentialSource, version: string | undefined, signal: AbortSignal): Promise<Reading> {
     const { vault, auth, name } = this.#context;
     if (reference.vault === undefined) throw new Failure('StoreNotFound', `store ${name} is a vault and the credential's source is none`);
     const place = placeOf(reference.vault, vault);
-    const asked: Asked = { what: `${place.mount}/${place.path} in store ${name}`, key: reference.vault.key, role: auth.role, version };
-    return this.#attempts.run((within) => this.#readOnce(`${place.mount}/data/${place.path}`, asked, within), asked.what, signal);
+    const { key, role = auth.role } = reference.vault;
+    const asked: Asked = { what: `${place.mount}/${place.path} in store ${name}`, key, role, version };
+    const once = (within: AbortSignal): Promise<Reading> =>
+      vault.version === 'v1' ? this.#readUnversioned(place, asked, within) : this.#readVersion(place, asked, within);
+    return this.#attempts.run(once, asked.what, signal);
   }
 
   close(): void {
-    this.#session.forget();
+    for (const session of this.#sessions.values()) session.forget();
+    this.#fingerprints.forget();
     this.#agent.destroy();
   }
 
-  /** One read; with a token that was in hand before, a refusal may be the token's fault: exactly one new login (Vault's 403 says either). */
-  async #readOnce(path: string, asked: Asked, signal: AbortSignal): Promise<Reading> {
-    const held = this.#session.held;
-    const token = await this.#session.token();
-    const first = await this.#get(path, asked, token, signal);
-    const stale = first.status === 403 && isRefusal(first) && token === held;
-    const answer = stale ? await this.#get(path, asked, await this.#session.token(token), signal) : first;
-    if (answer.status !== 404 || asked.version === undefined || isThere(answer)) return readingOf(answer, asked);
-    // Vault says the same of a version and of a secret that never was.
-    const newest = { ...asked, version: undefined };
-    if (!isThere(await this.#get(path, newest, token, signal))) return readingOf(answer, newest);
-    return readingOf(answer, asked);
-  }
-
-  #get(path: string, { what, version }: Asked, token: Token, signal: AbortSignal): Promise<Answer> {
+  async #readVersion({ mount, path }: Place, asked: Asked, signal: AbortSignal): Promise<Reading> {
+    const { version } = asked;
+    const data = `${mount}/data/${path}`;
     const query = version === undefined ? '' : `?version=${encodeURIComponent(version)}`;
-    const headers = { 'X-Vault-Token': token.secret.reveal() };
-    return answerOf(this.#client.read(path + query, { headers, signal }), what);
+    const answer = await this.#get(data + query, asked, signal);
+    if (answer.status !== 404 || version === undefined || isThere(answer)) return readingOf(answer, asked);
+    // Vault says the same of a version and of a secret that never was.
+    return readingOf(answer, isThere(await this.#get(data, asked, signal)) ? asked : { ...asked, version: undefined });
   }
 
-  async #login({ mount, role }: VaultContext['auth']): Promise<Answer> {
-    const what = `store ${this.#context.name}`;
+  /** What stands for a version is the same in every pod, whose stores have one name. */
+  async #readUnversioned({ mount, path }: Place, asked: Asked, signal: AbortSignal): Promise<Reading> {
+    const value = unversionedValue(await this.#get(`${mount}/${path}`, asked, signal), asked);
+    const reading = await this.#fingerprints.reading(`${asked.what}, ${asked.key}`, value, new Date());
+    refusePin(asked, reading.version);
+    return reading;
+  }
+
+  /** One read; with a token that was in hand before, a refusal may be the token's fault: exactly one new login (Vault's 403 says either). */
+  async #get(path: string, { what, role }: Asked, signal: AbortSignal): Promise<Answer> {
+    const session = this.#session(role);
+    const { held } = session;
+    const token = await session.token();
+    const first = await this.#getWith(token, path, what, signal);
+    const stale = first.status === 403 && isRefusal(first) && token === held;
+    return stale ? this.#getWith(await session.token(token), path, what, signal) : first;
+  }
+
+  #getWith(token: Token, path: string, what: string, signal: AbortSignal): Promise<Answer> {
+    return answerOf(this.#client.read(path, { headers: { 'X-Vault-Token': token.secret.reveal() }, signal }), what);
+  }
+
+  #session(role: string): Session {
+    const session =
+      this.#sessions.get(role) ??
+      new Session({
+        login: () => this.#login(role),
+        what: `store ${this.#context.name}`,
+        role,
+        now: () => performance.now(),
+        random: Math.random,
+      });
+    this.#sessions.set(role, session);
+    return session;
+  }
+
+  async #login(role: string): Promise<Answer> {
+    const { auth, name, token } = this.#context;
+    const what = `store ${name}`;
     let jwt: string;
     try {
-      jwt = (await this.#context.token()).trim();
+      jwt = (await token()).trim();
     } catch {
       throw new Failure('SourceDenied', `the pod has no token of its own for ${what}: was the store made after the pod?`);
     }
-    return answerOf(this.#client.write(`auth/${mount}/login`, { role, jwt }), what);
+    return answerOf(this.#client.write(`auth/${auth.mount}/login`, { role, jwt }), what);
   }
 }
 
-function placeOf(reference: VaultReference, vault: VaultStore): { mount: string; path: string } {
+interface Place {
+  mount: string;
+  path: string;
+}
+
+function placeOf(reference: VaultReference, vault: VaultStore): Place {
   return { mount: reference.mount ?? vault.mount, path: reference.path };
 }
 

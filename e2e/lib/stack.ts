@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { clientObjects } from '../client/objects.ts';
 import { internetObjects } from '../internet/objects.ts';
 import { fleet } from '../servers/fleet.ts';
+import type { Server } from '../servers/fleet.ts';
 import { credentialObject, serverObjects } from '../servers/objects.ts';
 import { Driver } from './driver.ts';
 import { Keys } from './keys.ts';
@@ -112,8 +113,11 @@ function withImage<T extends object>(objects: readonly T[], name: ImageName, ima
   return JSON.parse(JSON.stringify(objects).replaceAll(/"image":"rekey\.test\/[a-z-]+:dev"/gu, `"image":"${images[name]}"`)) as T[];
 }
 
-/** The eleven servers with their keys and credentials, from nothing, and the clients that call them; the sidecars are put in by the webhook. */
-export async function startFleet({ keys, internet, sources }: Stack): Promise<Driver> {
+/**
+ * The eleven servers with their keys and credentials, from nothing, and the clients that call them; the sidecars are put in by the webhook.
+ * `via`: the ways in of each server's calls; the hosts file unless given.
+ */
+export async function startFleet({ keys, internet, sources }: Stack, via?: (server: Server) => object[]): Promise<Driver> {
   await namespace('tools');
   await namespace('demo');
   await kubectl('-n', 'demo', 'delete', 'pods', '--all', '--wait', '--grace-period=1');
@@ -121,7 +125,11 @@ export async function startFleet({ keys, internet, sources }: Stack): Promise<Dr
   await internet.reset(true);
   for (const server of fleet) await sources.of(server).remove(server);
   for (const server of fleet) await keys.rotate(server, { revoke: false });
-  await apply(fleet.map((server) => credentialObject(server, sources.of(server).reference(server))));
+  const reference = (server: Server): object => ({
+    ...sources.of(server).reference(server),
+    ...(via === undefined ? {} : { via: via(server) }),
+  });
+  await apply(fleet.map((server) => credentialObject(server, reference(server))));
   await apply(await deployed(fleet.flatMap((server) => serverObjects(server))));
   await step('eleven MCP servers', () => ready('tools', fleet.length, 300));
   await startClient();

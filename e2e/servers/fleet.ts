@@ -25,6 +25,8 @@ export interface Kind {
   refused: Refusal[];
   /** A placeholder in the shape of the real thing, for packages and people that expect one. */
   placeholder?: string;
+  /** Its own setting for where its API is, where it has one. */
+  baseUrl?: { name: string; path: string };
   /** Milliseconds that the client leaves after a call, where the package limits its own rate. */
   pause?: number;
 }
@@ -59,6 +61,7 @@ const notion: Kind = {
   host: 'api.notion.com',
   inject: [bearer],
   refused: [{ status: 401 }],
+  baseUrl: { name: 'BASE_URL', path: '' },
 };
 
 const slack: Kind = {
@@ -102,6 +105,7 @@ const gitlab: Kind = {
   host: 'gitlab.com',
   inject: [bearer],
   refused: [{ status: 401 }],
+  baseUrl: { name: 'GITLAB_API_URL', path: '' },
 };
 
 const { createIssue } = calls;

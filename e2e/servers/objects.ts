@@ -26,7 +26,7 @@ export function serverObjects(server: Server): KubernetesObject[] {
   return [deployment(server), service(server)];
 }
 
-/** `reference`: the `source` of its spec, and the `storeRef` if it is not the default. */
+/** `reference`: the `source` of its spec, and whatever else differs from what is usual: `storeRef`, `via`. */
 export function credentialObject(server: Server, reference: object): KubernetesObject {
   const { host, inject, refused, credential, placeholder } = server;
   return {

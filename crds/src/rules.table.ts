@@ -127,6 +127,11 @@ export const badInputs: readonly BadInput[] = [
     message: 'a Kubernetes Secret has no versions',
   },
   { name: 'a pin that is no version of Vault', spec: { version: 'AWSPREVIOUS' }, message: 'a version of a secret in Vault is a number' },
+  {
+    name: 'a pin on a version that is being made',
+    spec: { source: { awsSecretsManager: { secretId: 'mcp/github' } }, version: 'AWSPENDING' },
+    message: 'AWSPENDING is a version that does not work yet',
+  },
   { name: 'no place', spec: { inject: [{}] }, message: 'give exactly one place' },
   {
     name: 'two places in one',

@@ -94,4 +94,9 @@ export const pinRules: readonly Rule<Pinned>[] = [
     message: 'a version of a secret in Vault is a number such as "7"',
     holds: ({ source, version }) => source.vault === undefined || /^[0-9]*$/u.test(version),
   },
+  {
+    cel: `!has(self.source.awsSecretsManager) || self.version != 'AWSPENDING'`,
+    message: 'AWSPENDING is a version that does not work yet: pin a version id, AWSCURRENT or AWSPREVIOUS',
+    holds: ({ source, version }) => source.awsSecretsManager === undefined || version !== 'AWSPENDING',
+  },
 ];

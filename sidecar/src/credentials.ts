@@ -73,6 +73,7 @@ class Running implements LiveCredentials {
     this.#stores = new Stores({
       lookup,
       namespace: config.namespace,
+      pod: config.pod,
       secrets: config.secrets,
       token: (store) => file(`source/${store}/token`),
       onChange: (store) => this.#refresh(store),

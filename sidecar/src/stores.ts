@@ -6,7 +6,7 @@ import { Failure } from '@rekey/lib/reason.ts';
 import { knownKind, openSource } from './source/registry.ts';
 import type { Source, SourceContext } from './source/source.ts';
 
-export interface StoresContext extends Pick<SourceContext, 'lookup' | 'namespace' | 'secrets'> {
+export interface StoresContext extends Pick<SourceContext, 'lookup' | 'namespace' | 'pod' | 'secrets'> {
   /** This pod's own token for the store of that name, read from its file. */
   token: (store: string) => Promise<string>;
   /** What the source of that store would answer may have changed; an empty name for what needs no store. */

@@ -9,6 +9,7 @@ type Load = () => Promise<(context: SourceContext) => Source>;
 /** Each kind of source, loaded when the first credential of a pod reads from one: its library costs memory in every pod. */
 const sources: Partial<Record<SourceKind, Load>> = {
   vault: async () => (await import('./vault/vault.ts')).vaultSource,
+  awsSecretsManager: async () => (await import('./aws/aws.ts')).awsSource,
   kubernetesSecret: async () => (await import('./kubernetes/kubernetes.ts')).kubernetesSource,
 };
 

@@ -43,6 +43,7 @@ export interface SourceContext {
   lookup: LookupFunction;
   /** The pod's own. */
   namespace: string;
+  pod: string;
   /** Folder of the Kubernetes Secrets that the pod's credentials read from: `<secret>/<key>`. */
   secrets: string;
   /** What the source would answer may have changed: for a source that is told, rather than asked. */

@@ -29,6 +29,7 @@ function open(over: { secrets?: string; namespace?: string } = {}): Source {
     token: () => Promise.reject(new Error('no token is needed')),
     lookup: () => undefined,
     namespace: 'tools',
+    pod: 'mcp-github-0',
     secrets: folder,
     onChange: () => changes.resolve(),
     ...over,

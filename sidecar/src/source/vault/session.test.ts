@@ -1,6 +1,7 @@
 import { Failure } from '@rekey/lib/reason.ts';
 import type { Answer } from './answer.ts';
-import { Session } from './session.ts';
+import { Session } from '../session.ts';
+import { tokenOf } from './login.ts';
 
 const lease = 3600;
 const good = (number: number): Answer => ({ status: 200, body: { auth: { client_token: `hvs.${number}`, lease_duration: lease } } });
@@ -12,7 +13,7 @@ function setUp() {
     const answer = world.answer ?? good(world.logins);
     return answer instanceof Failure ? Promise.reject(answer) : Promise.resolve(answer);
   };
-  const session = new Session({ login, what: 'store default', role: 'mcp', now: () => world.now, random: () => 0 });
+  const session = new Session({ login: async () => tokenOf(await login(), 'store default', 'mcp'), now: () => world.now, random: () => 0 });
   const token = async (): Promise<string> => (await session.token()).secret.reveal();
   return { world, session, token };
 }

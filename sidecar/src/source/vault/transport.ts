@@ -1,18 +1,7 @@
-import type { IncomingMessage } from 'node:http';
-import https from 'node:https';
-import { parseJson, readText } from '@rekey/lib/body.ts';
+import { parseJson } from '@rekey/lib/body.ts';
+import { exchange } from '@rekey/lib/exchange.ts';
+import type { Asking, Route } from '@rekey/lib/exchange.ts';
 import { redirectOf } from '@rekey/lib/redirect.ts';
-
-/** What went wrong before there was an answer. `code` is from Node (ECONNRESET) or one of ours. */
-export class TransportFault extends Error {
-  readonly code: string;
-
-  constructor(code: string) {
-    super(code);
-    this.name = 'TransportFault';
-    this.code = code;
-  }
-}
 
 /** A request as node-vault makes it, with what we add by its `requestOptions`. */
 interface VaultRequest {
@@ -29,71 +18,34 @@ interface VaultResponse {
   request: { path: string };
 }
 
-const mostBytes = 1024 * 1024;
-
-/**
- * Carries node-vault's requests over `node:https`, in place of axios: axios as node-vault calls it follows redirects with the token in
- * hand, reads answers of any length, knows no lookup of ours, and costs 7 MB in every pod. A body that is not JSON is `undefined`.
- */
-export function transport(route: Route): { defaults: () => (request: VaultRequest) => Promise<VaultResponse> } {
-  return { defaults: () => (request) => exchange(route, request) };
-}
-
-export interface Route {
-  agent: https.Agent;
-  /** Of one exchange, in milliseconds. */
-  timeout: number;
+export interface VaultRoute extends Route {
   /** See `redirectOf`. */
   redirectHosts: readonly string[];
 }
 
-async function exchange({ agent, timeout, redirectHosts }: Route, request: VaultRequest): Promise<VaultResponse> {
-  const { method, uri, headers, json, signal } = request;
+/**
+ * Carries node-vault's requests over `node:https`, in place of axios: axios as node-vault calls it follows redirects with the token in
+ * hand, reads answers of any length, knows no lookup of ours, and costs 7 MB in every pod. A body that is not JSON is `undefined`.
+ * Rejects with a TransportFault.
+ */
+export function transport(route: VaultRoute): { defaults: () => (request: VaultRequest) => Promise<VaultResponse> } {
+  return { defaults: () => (request) => send(route, request) };
+}
+
+async function send(route: VaultRoute, { method, uri, headers = {}, json, signal }: VaultRequest): Promise<VaultResponse> {
   const url = new URL(uri);
-  const deadline = AbortSignal.timeout(timeout);
   const body = json === undefined ? undefined : JSON.stringify(json);
-  const options = {
-    agent,
+  const type: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
+  const asking: Asking = {
     method,
-    headers: { ...headers, accept: 'application/json', 'x-vault-request': 'true', ...framing(body) },
-    signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]),
+    url,
+    body,
+    signal,
+    headers: { ...headers, accept: 'application/json', 'x-vault-request': 'true', ...type },
   };
-  try {
-    const first = await answerOf(url, options, body);
-    const elsewhere = redirectOf(first.statusCode, first.location, redirectHosts);
-    // Once: what the second node says is the answer, another redirect included.
-    const { statusCode, text } = elsewhere === undefined ? first : await answerOf(elsewhere, options, body);
-    return { statusCode, body: parseJson(text), request: { path: url.pathname } };
-  } catch (error) {
-    if (error instanceof TransportFault) throw error;
-    throw new TransportFault(deadline.aborted ? 'ETIMEDOUT' : codeOf(error));
-  }
-}
-
-function framing(body: string | undefined): Record<string, string> {
-  return body === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) };
-}
-
-interface Answered {
-  statusCode: number;
-  location: string | undefined;
-  text: string;
-}
-
-async function answerOf(url: URL, options: https.RequestOptions, body: string | undefined): Promise<Answered> {
-  const response = await head(url, options, body);
-  const text = await readText(response, mostBytes, () => new TransportFault('EMSGSIZE'));
-  return { statusCode: response.statusCode ?? 0, location: response.headers.location, text };
-}
-
-function head(url: URL, options: https.RequestOptions, body: string | undefined): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    const request = https.request(url, options, resolve);
-    request.on('error', reject);
-    request.end(body);
-  });
-}
-
-function codeOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : 'Unknown';
+  const first = await exchange(route, asking);
+  const elsewhere = redirectOf(first.status, first.headers.location, route.redirectHosts);
+  // Once: what the second node says is the answer, another redirect included.
+  const { status, bytes } = elsewhere === undefined ? first : await exchange(route, { ...asking, url: elsewhere });
+  return { statusCode: status, body: parseJson(bytes.toString('utf8')), request: { path: url.pathname } };
 }

@@ -1,18 +1,21 @@
-import https from 'node:https';
+import type https from 'node:https';
 import { performance } from 'node:perf_hooks';
 import type { CredentialSource, VaultReference } from '@rekey/crds/credential.ts';
 import type { VaultAuth, VaultStore } from '@rekey/crds/store.ts';
+import { agentOf, TransportFault } from '@rekey/lib/exchange.ts';
 import { Failure } from '@rekey/lib/reason.ts';
+import type { SecretValue } from '@rekey/lib/secret-value.ts';
 import nodeVault from 'node-vault';
 import { Attempts, usual } from '../attempts.ts';
 import type { Limits } from '../attempts.ts';
 import { Fingerprints } from '../fingerprint.ts';
+import { Session } from '../session.ts';
+import type { Token } from '../session.ts';
 import type { Reading, Source, SourceContext } from '../source.ts';
 import type { Answer, Asked } from './answer.ts';
 import { fields, invalid, isRefusal, isThere, readingOf } from './answer.ts';
-import { Session } from './session.ts';
-import type { Token } from './session.ts';
-import { transport, TransportFault } from './transport.ts';
+import { tokenOf } from './login.ts';
+import { transport } from './transport.ts';
 import { refusePin, unversionedValue } from './unversioned.ts';
 
 /** HashiCorp Vault or OpenBao: KV versions 1 and 2, Kubernetes and JWT auth, whose logins are one and the same request. */
@@ -34,7 +37,7 @@ class VaultSource implements Source {
   readonly #agent: https.Agent;
   readonly #client: nodeVault.client;
   /** By role. */
-  readonly #sessions = new Map<string, Session>();
+  readonly #sessions = new Map<string, Session<SecretValue>>();
   readonly #attempts: Attempts;
   readonly #fingerprints = new Fingerprints();
 
@@ -42,13 +45,7 @@ class VaultSource implements Source {
     const { vault, limits, lookup } = context;
     this.#context = context;
     this.#attempts = new Attempts(limits);
-    this.#agent = new https.Agent({
-      keepAlive: true,
-      maxSockets: 4,
-      maxFreeSockets: 1,
-      lookup,
-      ...(vault.caBundle && { ca: vault.caBundle }),
-    });
+    this.#agent = agentOf({ lookup, caBundle: vault.caBundle });
     this.#client = nodeVault({
       endpoint: vault.address,
       'request-promise': transport({ agent: this.#agent, timeout: limits.attempt, redirectHosts: vault.redirectHosts ?? [] }),
@@ -104,17 +101,15 @@ class VaultSource implements Source {
     return stale ? this.#getWith(await session.token(token), path, what, signal) : first;
   }
 
-  #getWith(token: Token, path: string, what: string, signal: AbortSignal): Promise<Answer> {
+  #getWith(token: Token<SecretValue>, path: string, what: string, signal: AbortSignal): Promise<Answer> {
     return answerOf(this.#client.read(path, { headers: { 'X-Vault-Token': token.secret.reveal() }, signal }), what);
   }
 
-  #session(role: string): Session {
+  #session(role: string): Session<SecretValue> {
     const session =
       this.#sessions.get(role) ??
       new Session({
-        login: () => this.#login(role),
-        what: `store ${this.#context.name}`,
-        role,
+        login: async () => tokenOf(await this.#login(role), `store ${this.#context.name}`, role),
         now: () => performance.now(),
         random: Math.random,
       });

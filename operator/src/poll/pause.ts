@@ -12,10 +12,12 @@ interface Asked {
 }
 
 const loginSeconds = 60;
+/** The clouds charge for each question, and limit them for everybody in the account or project. */
+const cloudSeconds = 60;
 const outage = new Set(['SourceUnreachable', 'SourceSealed']);
 
 /**
- * How long to wait after an answer, in milliseconds.
+ * How long to wait after an answer, in milliseconds. The interval is the store's, a minute at least where a cloud is asked.
  *
  * | answer                            | wait                                                   |
  * |-----------------------------------|--------------------------------------------------------|
@@ -24,7 +26,7 @@ const outage = new Set(['SourceUnreachable', 'SourceSealed']);
  * | SourceThrottled                   | the interval doubled each time, up to eight times      |
  */
 export function pause({ store, source, reading, failures }: Asked, random: () => number): number {
-  const seconds = store.spec.pollIntervalSeconds;
+  const seconds = store.spec.vault === undefined ? Math.max(store.spec.pollIntervalSeconds, cloudSeconds) : store.spec.pollIntervalSeconds;
   const interval = (source === undefined ? Math.max(seconds, loginSeconds) : seconds) * 1000;
   const reason = reading.failure?.reason ?? '';
   if (outage.has(reason)) return Math.max(500, backoff(failures - 1, random, 1000, seconds * 1000));

@@ -2,6 +2,7 @@ import type { CredentialSource } from '@rekey/crds/credential.ts';
 import { hasVersions } from '@rekey/crds/source-kind.ts';
 import type { Store, StoreSpec } from '@rekey/crds/store.ts';
 import { Failure } from '@rekey/lib/reason.ts';
+import { awsMetadata, awsPlace } from './aws.ts';
 import { vaultMetadata, vaultPlace } from './vault.ts';
 
 export type VersionState = 'Live' | 'Deleted' | 'Destroyed' | 'Disabled';
@@ -44,6 +45,7 @@ interface Kind {
 
 const kinds: Partial<Record<keyof StoreSpec, Kind>> = {
   vault: { open: vaultMetadata, place: vaultPlace },
+  awsSecretsManager: { open: awsMetadata, place: awsPlace },
 };
 
 /** Whether the operator may know versions: of a Kubernetes Secret or a KV version 1 engine it could not without seeing the value. */

@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import type { CredentialSource } from '@rekey/crds/credential.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { Reason } from '@rekey/lib/reason.ts';
-import type { Limits } from './attempts.ts';
+import type { Limits } from '@rekey/lib/attempts.ts';
 import type { FaultName } from './faults.fixture.ts';
 import { canary, faults, lasting } from './faults.fixture.ts';
 import type { Source } from './source.ts';

@@ -77,13 +77,10 @@ function read(aws: Held, request: IncomingMessage, response: ServerResponse): vo
   const key = /Credential=(\w+)\//u.exec(request.headers.authorization ?? '')?.[1] ?? '';
   if (!aws.keys.has(key)) return refuse(response, 'ExpiredTokenException');
   if (aws.error !== undefined) return refuse(response, aws.error);
-  const SecretId = aws.reads.at(-1)?.SecretId ?? '';
   const found = asked(aws);
   if (found === undefined) return refuse(response, 'ResourceNotFoundException');
   const value = found.text === undefined ? { SecretBinary: found.binary?.toString('base64') } : { SecretString: found.text };
   json(response, 200, {
-    ARN: 'arn',
-    Name: SecretId,
     VersionId: found.id,
     VersionStages: found.stages,
     CreatedDate: 1_764_000_000.5,

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { Failure } from '@rekey/lib/reason.ts';
-import type { Limits } from '../attempts.ts';
+import type { Limits } from '@rekey/lib/attempts.ts';
 import type { Provider } from '../contract.fixture.ts';
 import { bearsFaults } from '../contract.fixture.ts';
 import type { Reading, Source } from '../source.ts';

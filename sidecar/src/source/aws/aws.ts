@@ -11,9 +11,9 @@ import { assumeRole, stsEndpoint } from '@rekey/lib/aws/role.ts';
 import { agentOf } from '@rekey/lib/exchange.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import { textValue } from '../../value.ts';
-import { Attempts, usual } from '../attempts.ts';
-import type { Limits } from '../attempts.ts';
-import { Session } from '../session.ts';
+import { Attempts, usual } from '@rekey/lib/attempts.ts';
+import type { Limits } from '@rekey/lib/attempts.ts';
+import { Session } from '@rekey/lib/session.ts';
 import type { Reading, Source, SourceContext } from '../source.ts';
 
 /** AWS Secrets Manager, with a role that this pod's own token assumes. */

@@ -1,6 +1,6 @@
 import { Failure } from '@rekey/lib/reason.ts';
 import type { Answer } from './answer.ts';
-import { Session } from '../session.ts';
+import { Session } from '@rekey/lib/session.ts';
 import { tokenOf } from './login.ts';
 
 const lease = 3600;

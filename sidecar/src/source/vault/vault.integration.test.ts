@@ -10,8 +10,11 @@ import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { StoreSpec } from '@rekey/crds/store.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { Reading, Source } from '../source.ts';
+import { keepsPromises } from '../promises.fixture.ts';
+import type { Owner } from '../promises.fixture.ts';
 import { unused } from '../unused.fixture.ts';
 import { vaultSource } from './vault.ts';
 
@@ -34,7 +37,7 @@ beforeAll(async () => {
   await answering();
   await call('POST', 'sys/mounts/kv', { type: 'kv', options: { version: '2' } });
   await call('POST', 'sys/mounts/old', { type: 'kv', options: { version: '1' } });
-  await call('POST', 'sys/policies/acl/mcp', { policy: 'path "kv/data/mcp/*" { capabilities = ["read"] }' });
+  await call('POST', 'sys/policies/acl/mcp', { policy });
   await call('POST', 'sys/auth/kubernetes', { type: 'jwt' });
   const key = signer.publicKey.export({ type: 'spki', format: 'pem' });
   await call('POST', 'auth/kubernetes/config', { jwt_validation_pubkeys: [key] });
@@ -140,6 +143,40 @@ describe('the identity', () => {
   });
 });
 
+const policy = 'path "kv/data/mcp/*" { capabilities = ["read"] }';
+
+describe('a credential of Vault', () => {
+  let versions = 0;
+  keepsPromises((): Promise<Owner> =>
+    Promise.resolve({
+      source: { vault: { path: 'mcp/github', key: 'token' } },
+      store: storeAt,
+      port,
+      lookup,
+      token: () => Promise.resolve(jwtOf({}, signer.privateKey)),
+      write: async (value) => {
+        await write(value);
+        versions += 1;
+        return String(versions);
+      },
+      mend: async () => {
+        versions = 0;
+        await call('POST', 'sys/policies/acl/mcp', { policy });
+        await call('DELETE', 'kv/metadata/mcp/github');
+      },
+      spoils: {
+        'the version is deleted': { spoil: () => call('DELETE', 'kv/data/mcp/github'), reason: 'VersionDeleted' },
+        'the version is destroyed': { spoil: () => call('PUT', 'kv/destroy/mcp/github', { versions: [1] }), reason: 'VersionDestroyed' },
+        'the secret is gone': { spoil: () => call('DELETE', 'kv/metadata/mcp/github'), reason: 'SecretNotFound' },
+        'the policy allows it no more': {
+          spoil: () => call('POST', 'sys/policies/acl/mcp', { policy: 'path "nothing" { capabilities = ["read"] }' }),
+          reason: 'SourceDenied',
+        },
+      },
+    }),
+  );
+});
+
 // The last one: it leaves the vault sealed.
 test('sealed is said to be sealed', async () => {
   await write('sk-1');
@@ -151,8 +188,14 @@ test('sealed is said to be sealed', async () => {
 function open(over: { role?: string; mount?: string; claims?: object; key?: KeyObject } = {}): Source {
   const { role = 'mcp', mount = 'kubernetes', claims = {}, key = signer.privateKey } = over;
   const auth = { kubernetes: { mount, role, operatorRole: 'rekey-operator', audience: 'vault' } };
-  const store = { vault: { address: `https://localhost:${port}`, caBundle: ca, mount: 'kv', auth }, pollIntervalSeconds: 10 };
+  const store = storeAt(port, auth);
   return vaultSource({ name: 'default', store, lookup, token: () => Promise.resolve(jwtOf(claims, key)), ...unused });
+}
+
+const usualAuth = { kubernetes: { mount: 'kubernetes', role: 'mcp', operatorRole: 'rekey-operator', audience: 'vault' } };
+
+function storeAt(at: number, auth = usualAuth): StoreSpec {
+  return { vault: { address: `https://localhost:${at}`, caBundle: ca, mount: 'kv', auth }, pollIntervalSeconds: 10 };
 }
 
 /** A token as the API server makes it for a pod, as far as the jwt method looks. */

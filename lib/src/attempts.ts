@@ -1,5 +1,5 @@
-import { backoff, sleep } from '@rekey/lib/backoff.ts';
-import { Failure } from '@rekey/lib/reason.ts';
+import { backoff, sleep } from './backoff.ts';
+import { Failure } from './reason.ts';
 
 /** Times in milliseconds. One read takes `budget` at most, all its attempts and logins together. */
 export interface Limits {

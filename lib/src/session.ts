@@ -1,4 +1,4 @@
-import { Failure } from '@rekey/lib/reason.ts';
+import { Failure } from './reason.ts';
 
 export interface Token<T> {
   /** What reads are made with; prints as redacted, or is not printed. */

@@ -12,7 +12,7 @@ export REKEY_E2E_STARTED := $(or $(REKEY_E2E_STARTED),$(shell date +%s))
 say = printf '[%3ds] %s\n' $$((EPOCHSECONDS - REKEY_E2E_STARTED))
 
 cache := $(or $(REKEY_E2E_HOME),$(HOME)/.cache/rekey-e2e)
-generated := charts/rekey/templates/crds docs/reference.md
+generated := charts/rekey/templates/crds docs/reference.md docs/rotation.md
 # A test that times out can leave a connection open that would hold Jest for ever, so it is made to exit once the results are written.
 jest = mkdir -p build; npm run --silent $(1) -- --json --outputFile=build/jest-$(1).json --forceExit
 

@@ -163,7 +163,16 @@ export type CredentialSpec = z.output<typeof credentialSpec>;
 export const credentialStatus = z.object({
   observedGeneration: z.int().min(0).optional(),
   version: z.string().max(64).optional().meta({ description: 'The version that the sidecars should use.' }),
+  exact: z.boolean().optional().meta({
+    description:
+      'Whether sidecars read exactly version, and the newest only once the upstream has refused it: with a pin, a probe, canaries, after a rollback.',
+  }),
   previousVersion: z.string().max(64).optional(),
+  previousSource: z
+    .string()
+    .max(64)
+    .optional()
+    .meta({ description: 'What previousVersion is a version of, where that is another source.' }),
   place: z.string().max(2048).optional().meta({ description: 'Where the value lives, as a person writes it: kv/mcp/github.' }),
   source: z.string().max(64).optional().meta({
     description:

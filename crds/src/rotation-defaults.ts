@@ -6,6 +6,5 @@ export const rotationDefaults = {
   canarySeconds: 60,
   graceSeconds: 0,
   refusalThreshold: 50,
-  refusalSeconds: 10,
   expiryWarningDays: 14,
 } as const;

@@ -85,7 +85,12 @@ export const rotationSpec = z
       .max(100)
       .default(rotationDefaults.refusalThreshold)
       .meta({ description: 'Per cent of the pods that know: when the upstream refuses a new version to so many, it is rolled back.' }),
-    refusalSeconds: seconds(3600, rotationDefaults.refusalSeconds, 'How long that must last.'),
+    refusalSeconds: z
+      .int()
+      .min(0)
+      .max(86_400)
+      .optional()
+      .meta({ description: 'How long that must last; half of graceSeconds unless given, and 10 at least.' }),
     expiryWarningDays: z
       .int()
       .min(0)
@@ -141,7 +146,7 @@ export const rotationStatus = z.object({
     .optional()
     .meta({ description: 'The pods that try it: the one that probes, or the canaries.', 'x-kubernetes-list-type': 'atomic' }),
   startedAt: time,
-  since: time.optional().meta({ description: 'Since when it is in this phase.' }),
+  since: time.optional().meta({ description: 'Since when it is in this phase; in Probing, since when this pod is asked.' }),
   acceptedAt: time.optional().meta({ description: 'When the upstream was first seen to accept the version.' }),
   refusedAt: time
     .optional()

@@ -15,6 +15,8 @@ export interface SnapshotCredential {
   version?: string;
   /** What `version` is a version of, as the status says it. */
   source?: string;
+  /** Whether exactly `version` is read, as the status says it. */
+  exact?: true;
   spec: CredentialSpec;
   /** The ways in that work in this pod, where they are not all that the spec allows. */
   ways?: Way[];
@@ -35,6 +37,7 @@ export function snapshotOf(reached: readonly { credential: Credential; ways: Way
       name: metadata.name,
       ...(status?.version === undefined ? {} : { version: status.version }),
       ...(status?.source === undefined ? {} : { source: status.source }),
+      ...(status?.exact === true ? { exact: true as const } : {}),
       spec,
       ...(ways.length === waysOf(spec).length ? {} : { ways }),
     })),

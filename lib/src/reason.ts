@@ -29,6 +29,13 @@ export const reasons = {
   CredentialDeleted: 'the MCPCredential was deleted',
   // The use of the credential
   CredentialRefused: 'the upstream refuses the credential',
+  NewVersionRefused: 'the upstream refuses the new version, and calls fall back to the one before',
+  ProbeRefused: 'the upstream refused the new version to the pod that tried it',
+  AccountChanged: 'the new version is of another account than the one in use',
+  RolledBack: 'the new version was refused: the pods stay on the one before, or went back to it',
+  ExpiringSoon: 'the version in use ends soon: write a new one to the source',
+  Expired: 'the version in use has ended: write a new one to the source',
+  RotationDue: 'the version in use is older than spec.rotationDueDays: write a new one to the source',
   RestartRequired: 'pods that match were created before the credential or its hosts: restart them',
   // A call on its way out
   HostNotConfigured: 'no credential of this pod is for this host',
@@ -57,6 +64,45 @@ export const reasons = {
 } as const;
 
 export type Reason = keyof typeof reasons;
+
+/** The same for what is no failure: with these, all that conditions and events say. */
+export const standings = {
+  // Not known yet
+  Pending: 'the first answer is still to come',
+  NoPods: 'no running pod carries the credential',
+  NoCallsYet: 'no call has been answered with this version yet',
+  // The use of the credential
+  CallsSucceed: 'the upstream accepts the version in use',
+  Resumed: 'the credential is no longer suspended',
+  MetadataRead: 'the operator reads the metadata of the secret',
+  ReadByPods: 'the pods read the secret, and the operator may not',
+  LoggedIn: 'the operator logs in, and no credential reads here yet',
+  NoRestartNeeded: 'no running pod would gain from a restart',
+  // A rotation
+  RotationStarted: 'there is a new version',
+  Probing: 'one pod tries the new version before any other gets it',
+  ProbeAccepted: 'the upstream accepted the new version from the pod that tried it',
+  Canary: 'some pods use the new version before the others get it',
+  RollingOut: 'all pods are told to use the version, and some do not yet',
+  AllPodsCurrent: 'every pod uses the version',
+  RotationComplete: 'every pod uses the new version',
+  // Whether the version before may be revoked
+  NoPodUsesIt: 'no pod can use the version before any more',
+  SafeToRevoke: 'the version before may be revoked',
+  NotSafeToRevoke: 'a pod can use the version before again',
+  NewestVersion: 'it is the newest, which a refused call would try',
+  PodsStarting: 'pods are starting that may use it',
+  PodsNotBound: 'pods that match have no sidecar',
+  VersionHeld: 'calls that carry another version are under way, or may fall back to it',
+  GracePeriod: 'calls may fall back to it until graceSeconds are over',
+  // Age
+  NotExpiringSoon: 'the version in use does not end soon',
+  NotExpired: 'the version in use has not ended',
+  RotationNotDue: 'it is not time for a new version',
+} as const;
+
+/** A word of either list; Unknown is said of a word that only a newer sidecar knows. */
+export type Word = Reason | keyof typeof standings | 'Unknown';
 
 /** A failure with a reason from the closed list. `message` is one sentence and never holds a value or a provider's text. */
 export class Failure extends Error {

@@ -1,7 +1,8 @@
 import type { Condition } from '@rekey/crds/parts.ts';
+import type { Word } from '@rekey/lib/reason.ts';
 
 /** What a condition should say, before it is compared with what it says. */
-export type Draft = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
+export type Draft = Pick<Condition, 'type' | 'status' | 'message'> & { reason: Word };
 
 interface Moment {
   generation: number;

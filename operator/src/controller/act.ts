@@ -3,10 +3,12 @@ import { apiPath, apiVersion } from '@rekey/crds/names.ts';
 import type { Store, StoreStatus } from '@rekey/crds/store.ts';
 import type { Log } from '@rekey/lib/log.ts';
 import { keyOf } from '@rekey/lib/watch.ts';
-import { newsOf, readyNews, rotationMilliseconds } from '../decide/news.ts';
+import { newsOf, readyNews } from '../decide/news.ts';
+import type { News } from '../decide/news.ts';
 import type { Recorder } from '../events.ts';
 import type { Kubernetes } from '../kubernetes.ts';
 import { KubernetesError } from '../kubernetes.ts';
+import { rotationMilliseconds } from '../rotation/news.ts';
 import { findCondition, same } from '../status.ts';
 import type { Metrics } from './metrics.ts';
 import type { State, Table } from './state.ts';
@@ -30,8 +32,15 @@ export async function actOnCredential(credential: Credential, status: Credential
   const reason = findCondition(status.conditions, 'Ready')?.reason ?? '';
   context.log('info', 'status written', { namespace, credential: name, version: status.version ?? '', reason });
   const news = newsOf(before, status);
-  if (news.some((one) => one.reason === 'RotationComplete')) context.metrics.rotated(rotationMilliseconds(status));
+  count(news, status, context.metrics);
   await context.record(object as Credential, news);
+}
+
+function count(news: readonly News[], status: CredentialStatus, metrics: Metrics): void {
+  for (const { reason } of news) {
+    if (reason === 'RotationComplete') metrics.rotated(rotationMilliseconds(status));
+    if (reason === 'RolledBack') metrics.rolledBack(status.rotation?.reason ?? 'Unknown');
+  }
 }
 
 export async function actOnStore(store: Store, status: StoreStatus, context: ActContext): Promise<void> {

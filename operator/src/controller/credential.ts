@@ -4,6 +4,7 @@ import { hasStore } from '@rekey/crds/source-kind.ts';
 import { decide } from '../decide/decide.ts';
 import type { Reading } from '../decide/input.ts';
 import { reportedVersions } from '../decide/reported.ts';
+import { dueIn } from '../rotation/due.ts';
 import { isPolled } from '../poll/poll.ts';
 import type { Polls } from '../poll/schedule.ts';
 import { actOnCredential } from './act.ts';
@@ -26,13 +27,13 @@ export async function reconcileCredential(key: string, context: CredentialContex
   const { reading, asking } = ask(key, credential, context);
   // After a start the status is still right; saying Unknown until the source has answered would only make noise.
   if (asking && isReported(credential)) return undefined;
-  const { generation = 0 } = credential.metadata;
   const bound = credential.status?.pods?.bound ?? 0;
   const specChanged = isChanged(credential, context.decided.get(key));
   const input = gather(credential, context.state, { reading, missed: context.missed.of(credential, bound), specChanged });
-  await actOnCredential(credential, decide(input, new Date(context.now())), context);
-  if (reading !== undefined) context.decided.set(key, generation);
-  return context.missed.lookAgainAfter(key, bound);
+  const status = decide(input, new Date(context.now()));
+  await actOnCredential(credential, status, context);
+  if (reading !== undefined) context.decided.set(key, credential.metadata.generation ?? 0);
+  return Math.min(context.missed.lookAgainAfter(key, bound), dueIn(credential, status, context.now()));
 }
 
 /** Follows the source that the credential names, when it may; `asking` while its first answer is still to come. */

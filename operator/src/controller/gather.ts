@@ -36,6 +36,7 @@ export function gather(credential: Credential, state: State, { reading, missed, 
     audience: store === undefined ? undefined : audienceOf(store.spec),
     reading,
     pods: alive.map((pod) => boundPod(pod, name, state)).filter((pod) => pod !== undefined),
+    starting: alive.filter((pod) => isStarting(pod, name, state)).map(({ metadata }) => metadata.name),
     missed: missed === undefined ? undefined : [...missed, ...uninformed.map(missedPod)],
     specChanged,
   };
@@ -63,6 +64,11 @@ function boundPod(pod: Pod, credential: string, state: State): BoundPod | undefi
   const use = useOf(pod, credential, state);
   if (use === undefined && pod.phase !== 'Running') return undefined;
   return { name: pod.metadata.name, labels: pod.labels, injected, workload: pod.workload, use };
+}
+
+/** Without a node it may never start, and has nothing to use meanwhile. */
+function isStarting(pod: Pod, credential: string, state: State): boolean {
+  return pod.credentials[credential] !== undefined && pod.node !== undefined && boundPod(pod, credential, state) === undefined;
 }
 
 /** What the pods that carry the credential report of it. */

@@ -5,6 +5,7 @@ import type { State } from './state.ts';
 
 export interface Metrics {
   rotated: (milliseconds: number) => void;
+  rolledBack: (reason: string) => void;
   polled: (store: string, outcome: string) => void;
   failed: (code: string) => void;
 }
@@ -30,6 +31,12 @@ export function controllerMetrics(registers: Registry[], state: State): Metrics 
     buckets: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
     registers,
   });
+  const rollbacks = new Counter({
+    name: 'rekey_rollbacks_total',
+    help: 'Versions that were refused and rolled back, by reason.',
+    labelNames: ['reason'],
+    registers,
+  });
   const polls = new Counter({
     name: 'rekey_polls_total',
     help: 'Questions to stores for metadata, by outcome: ok or a reason.',
@@ -44,6 +51,7 @@ export function controllerMetrics(registers: Registry[], state: State): Metrics 
   });
   return {
     rotated: (milliseconds) => rotations.observe(milliseconds / 1000),
+    rolledBack: (reason) => rollbacks.inc({ reason }),
     polled: (store, outcome) => polls.inc({ store, outcome }),
     failed: (code) => errors.inc({ code }),
   };

@@ -1,4 +1,4 @@
-import type { Credential } from '@rekey/crds/credential.ts';
+import type { Credential, RotationStatus } from '@rekey/crds/credential.ts';
 import type { Input, Problem } from './input.ts';
 import type { Rollup } from './pods.ts';
 
@@ -8,6 +8,7 @@ export interface Facts {
   place: string;
   /** status.version as it will be written. */
   version: string | undefined;
+  rotation: RotationStatus | undefined;
   /** What the source says against the wished version. */
   problem: Problem | undefined;
   conflict: Problem | undefined;

@@ -45,6 +45,7 @@ export const input = (change: Partial<Input> & { spec?: Partial<CredentialSpec>;
     audience: 'vault',
     reading: versions({ 7: 'Live' }),
     pods: [pod('a', { version: '7', acceptedVersion: '7' })],
+    starting: [],
     missed: [],
     specChanged: false,
     ...rest,

@@ -66,6 +66,8 @@ export interface Input {
   /** Undefined until the source has answered, or failed to, once. */
   reading: Reading | undefined;
   pods: readonly BoundPod[];
+  /** Names of pods that have a node and carry the credential, and neither run nor have reported: nobody knows what they start with. */
+  starting: readonly string[];
   /** Undefined when they could not be listed. */
   missed: readonly MissedPod[] | undefined;
   /** Whether the spec changed since the last decision that rested on a reading. */

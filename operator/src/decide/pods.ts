@@ -17,8 +17,15 @@ export interface Rollup {
   problem?: Problem | undefined;
 }
 
-/** A pod is current when its next call carries `version` of `source`; it fails when its sidecar gives a reason. A silent pod is neither. */
-export function rollUp(pods: readonly BoundPod[], { version, source }: Pick<CredentialStatus, 'version' | 'source'>): Rollup {
+/**
+ * A pod is current when its next call carries `version` of `source`; it fails when its sidecar gives a reason. A silent pod is neither.
+ * What the upstream accepts of a canary counts: it uses the candidate because it was told to.
+ */
+export function rollUp(
+  pods: readonly BoundPod[],
+  { version, source, rotation }: Pick<CredentialStatus, 'version' | 'source' | 'rotation'>,
+): Rollup {
+  const known = new Set([version, rotation?.phase === 'Canary' ? rotation.candidate : version]);
   const ofSource = pods.filter(({ use }) => version !== undefined && use?.source === source);
   const current = ofSource.filter(({ use }) => use?.version === version);
   const failing = pods.filter(({ use }) => (use?.reason ?? '') !== '');
@@ -26,7 +33,7 @@ export function rollUp(pods: readonly BoundPod[], { version, source }: Pick<Cred
     bound: pods.length,
     current: current.length,
     failing: failing.length,
-    accepted: ofSource.filter(({ use }) => use?.acceptedVersion === version).length,
+    accepted: ofSource.filter(({ use }) => known.has(use?.acceptedVersion ?? '')).length,
     waiting: pods
       .filter((pod) => !current.includes(pod))
       .map(({ name }) => name)
@@ -45,11 +52,17 @@ function commonest(failing: readonly BoundPod[], bound: number): Problem | undef
   return { reason: known ?? 'Unknown', message };
 }
 
-/** What the sidecar says, on one line and no longer than a person reads; control characters would reach a terminal. */
+/** On one line and no longer than a person reads; control characters would reach a terminal. */
+export function oneLine(text: string): string {
+  const clean = text.replaceAll(/[^\P{C}]/gu, ' ').trim();
+  return clean.length > 300 ? `${clean.slice(0, 299)}…` : clean;
+}
+
+/** What the sidecar says. */
 function sentence(pods: readonly BoundPod[], reason: Reason | undefined): string {
   const said = pods.find(({ use }) => (use?.message ?? '') !== '')?.use?.message ?? '';
-  const clean = said.replaceAll(/[^\P{C}]/gu, ' ').trim();
-  if (clean !== '') return clean.length > 300 ? `${clean.slice(0, 299)}…` : clean;
+  const clean = oneLine(said);
+  if (clean !== '') return clean;
   return reason === undefined ? 'the sidecar gives a reason that this operator does not know' : reasons[reason];
 }
 

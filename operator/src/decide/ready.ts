@@ -36,7 +36,7 @@ export function ready(facts: Facts): Draft {
   return { type: 'Ready', status: 'Unknown', ...unknown(facts, version) };
 }
 
-function unknown(facts: Facts, version: string): { reason: string; message: string } {
+function unknown(facts: Facts, version: string): Pick<Draft, 'reason' | 'message'> {
   if (facts.version === undefined && facts.rollup.bound === 0 && !facts.polled) {
     return { reason: 'NoPods', message: `${withoutPods(facts)}; pods read ${facts.place} themselves` };
   }

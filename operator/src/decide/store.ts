@@ -58,6 +58,6 @@ function operatorRole({ vault, awsSecretsManager: aws, gcpSecretManager: gcp }: 
   return role === undefined ? `service account ${gcp?.operatorServiceAccount ?? 'of the operator'}` : `role ${role}`;
 }
 
-function first(denied: readonly Reading[]): { reason: string; message: string } {
+function first(denied: readonly Reading[]): Pick<Draft, 'reason' | 'message'> {
   return denied[0]?.failure ?? { reason: 'SourceDenied', message: '' };
 }

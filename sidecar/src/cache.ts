@@ -43,6 +43,7 @@ export class Cache {
   #blocked: Failure | undefined;
   #version: string | undefined;
   #createdAt: Date | undefined;
+  #expiresAt: Date | undefined;
   #flight: Flight | undefined;
   #waiting: PromiseWithResolvers<void> | undefined;
   #cancelTimer: () => void = () => undefined;
@@ -62,6 +63,11 @@ export class Cache {
   /** When that version was written, where the source says so. */
   get createdAt(): Date | undefined {
     return this.#createdAt;
+  }
+
+  /** When that version ends, where the source says so. */
+  get expiresAt(): Date | undefined {
+    return this.#expiresAt;
   }
 
   /** Why a call would fail now, as far as is known without a read. */
@@ -188,6 +194,7 @@ export class Cache {
     state.plan = state.plan && planAfter(state.plan, reading.version, now);
     this.#version = reading.version;
     this.#createdAt = reading.createdAt;
+    this.#expiresAt = reading.expiresAt;
     if (newest) refusedAgain(this.#refusals, reading.version, now);
   }
 

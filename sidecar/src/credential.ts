@@ -25,4 +25,9 @@ export interface LiveCredential {
   grantAfterRefusal(version: string): Promise<Grant>;
   /** The upstream answered a call that carried `version`: accepted, or refused for good. Cheap; called for every call. */
   report(version: string, accepted: boolean): void;
+  /** A call begins to carry `version`: its grant is in hand. As often as this, `ended` is called: a version may be revoked when no call has it. */
+  began(version: string): void;
+  ended(version: string): void;
+  /** The fields of the answer to a call that carried `version`, as flat pairs: some upstreams tell there when the credential ends. */
+  answered(version: string, fields: readonly string[]): void;
 }

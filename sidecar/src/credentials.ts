@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { LookupFunction } from 'node:net';
 import type { Credential } from '@rekey/crds/credential.ts';
-import { apiPath, refreshAnnotation } from '@rekey/crds/names.ts';
+import { apiPath } from '@rekey/crds/names.ts';
 import type { Store } from '@rekey/crds/store.ts';
 import type { Log } from '@rekey/lib/log.ts';
 import type { Reason } from '@rekey/lib/reason.ts';
@@ -15,9 +15,13 @@ import type { LiveCredential } from './credential.ts';
 import { kubernetes } from './kubernetes.ts';
 import type { Kubernetes } from './kubernetes.ts';
 import { Live } from './live.ts';
-import type { Resource } from './live.ts';
+import { probeSender } from './probe/request.ts';
+import type { Send } from './probe/request.ts';
+import { resourceOf, resourceOfSnapshot } from './resource.ts';
+import type { Resource } from './resource.ts';
 import { credentialProblem, storeProblem } from './snapshot.ts';
 import { storeNameOf, Stores } from './stores.ts';
+import { publicTrust } from './trust.ts';
 
 export interface CredentialsContext {
   config: Config;
@@ -57,6 +61,7 @@ class Running implements LiveCredentials {
   readonly #listeners: (() => void)[] = [];
   readonly #watches: Promise<void>[] = [];
   readonly #watchedStores = new Set<string>();
+  readonly #send: Send;
 
   constructor(context: CredentialsContext) {
     const { config, log, lookup, clock = processClock, random = Math.random } = context;
@@ -80,7 +85,8 @@ class Running implements LiveCredentials {
     });
     const { applyStatus } = this.#kubernetes;
     this.#binding = new BindingWriter({ ...config, applyStatus, clock, random, date: () => new Date(), log });
-    this.#lives = config.snapshot.credentials.map(({ name, version, source, spec }) => this.#live(name, { spec, version, source }));
+    this.#send = probeSender({ lookup, trust: () => publicTrust(config.extraCA) });
+    this.#lives = config.snapshot.credentials.map((entry) => this.#live(entry.name, resourceOfSnapshot(entry)));
   }
 
   start(): void {
@@ -118,10 +124,9 @@ class Running implements LiveCredentials {
       if (outcome !== 'ok') this.#context.log('debug', 'a read of the source failed', { credential: name, reason: outcome });
     };
     const onUse = (): void => this.#binding.set(this.#lives.map((live) => live.use()));
-    return new Live(
-      { name, stores: this.#stores, clock: this.#clock, random: this.#random, log: this.#context.log, onRead, onUse },
-      resource,
-    );
+    const { log, config } = this.#context;
+    const parts = { stores: this.#stores, send: this.#send, clock: this.#clock, random: this.#random };
+    return new Live({ name, namespace: config.namespace, log, ...parts, onRead, onUse }, resource);
   }
 
   #setCredential(live: Live, object: Credential | undefined): void {
@@ -131,7 +136,7 @@ class Running implements LiveCredentials {
       return;
     }
     const before = JSON.stringify(live.spec());
-    live.set(object === undefined ? undefined : resourceOf(object));
+    live.set(object === undefined ? undefined : resourceOf(object, this.#context.config.pod));
     if (isBehind(object)) this.#binding.repeat();
     this.#watchStores();
     if (before !== JSON.stringify(live.spec())) for (const listener of this.#listeners) listener();
@@ -185,10 +190,6 @@ class Running implements LiveCredentials {
     });
     this.#watches.push(watching);
   }
-}
-
-function resourceOf({ metadata, spec, status }: Credential): Resource {
-  return { spec, version: status?.version, source: status?.source, asked: metadata.annotations?.[refreshAnnotation] };
 }
 
 /** Whether the operator counts a pod that does not use what it should. */

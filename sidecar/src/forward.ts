@@ -40,6 +40,7 @@ export class Call {
   #current: ClientRequest | undefined;
   #answer: IncomingMessage | undefined;
   #grant: Grant | undefined;
+  #carried: Grant | undefined;
   /** A request has gone to a verified upstream. */
   #reached = false;
   /** The source is being asked after a refusal. */
@@ -81,8 +82,17 @@ export class Call {
 
   #granted(grant: Grant): void {
     if (this.#over) return;
-    this.#grant = grant;
+    this.#carry(grant);
     this.#send(false);
+  }
+
+  /** From now on the call carries this value; with undefined, none any more. */
+  #carry(grant: Grant | undefined): void {
+    const { credential } = this.#checked.rule;
+    if (grant !== undefined) credential.began(grant.version);
+    if (this.#carried !== undefined) credential.ended(this.#carried.version);
+    this.#carried = grant;
+    this.#grant = grant ?? this.#grant;
   }
 
   #send(fresh: boolean): void {
@@ -125,6 +135,7 @@ export class Call {
     answer.on('error', () => this.#truncated(answer));
     const grant = this.#grant;
     if (grant === undefined) return this.#relay(answer, [], false);
+    this.#checked.rule.credential.answered(grant.version, answer.rawHeaders);
     judge(answer, this.#checked.rule.spec?.refused ?? [], (refused, read, ended) => {
       if (answer !== this.#answer || this.#over) return;
       if (refused && !this.#replayed) return this.#refused(grant, answer, () => this.#relay(answer, read, ended));
@@ -165,7 +176,7 @@ export class Call {
     this.#asking = false;
     this.#replayed = true;
     this.#checked.rule.counters.replays += 1;
-    this.#grant = grant;
+    this.#carry(grant);
     discard(refused);
     this.#send(false);
   }
@@ -199,6 +210,7 @@ export class Call {
   /** Client gone, or all said: whatever still runs for this call ends. */
   #closed(): void {
     this.#over = true;
+    this.#carry(undefined);
     this.#reached ||= isVerified(this.#current);
     this.#tell(0, undefined);
     if (!this.#response.writableFinished || !this.#body.ended) this.#current?.destroy();

@@ -1,32 +1,31 @@
 import type { Use } from '@rekey/crds/binding.ts';
 import type { CredentialSpec } from '@rekey/crds/credential.ts';
-import { sourceId } from '@rekey/crds/source-id.ts';
-import { hasStore, hasVersions } from '@rekey/crds/source-kind.ts';
+import { hasVersions } from '@rekey/crds/source-kind.ts';
 import { errorCode } from '@rekey/lib/log.ts';
 import type { Log } from '@rekey/lib/log.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { Reason } from '@rekey/lib/reason.ts';
 import { Acceptance } from './acceptance.ts';
+import { accessOf, announcedOf, deleted, sourceOf } from './access.ts';
 import { Cache } from './cache.ts';
 import type { Clock } from './clock.ts';
 import type { Grant, LiveCredential } from './credential.ts';
+import { Expiry } from './expiry.ts';
+import { InFlight } from './in-flight.ts';
+import { Prober } from './probe/prober.ts';
+import type { Send } from './probe/request.ts';
+import { wantedVersion } from './resource.ts';
+import type { Resource } from './resource.ts';
 import type { Reading } from './source/source.ts';
-import { placeOf } from './stores.ts';
 import type { Stores } from './stores.ts';
-
-/** What the sidecar needs of an MCPCredential: its spec, and the version that the operator has announced. */
-export interface Resource {
-  spec: CredentialSpec;
-  version: string | undefined;
-  /** What it is a version of (`sourceId`); undefined for the source of the spec. */
-  source?: string | undefined;
-  /** The annotation that asks for what is new at once. */
-  asked?: string | undefined;
-}
 
 export interface LiveContext {
   name: string;
+  /** The pod's own. */
+  namespace: string;
   stores: Stores;
+  /** Sends the request of a probe. */
+  send: Send;
   clock: Clock;
   random: () => number;
   log: Log;
@@ -41,6 +40,9 @@ export class Live implements LiveCredential {
   readonly #context: LiveContext;
   readonly #cache: Cache;
   readonly #acceptance: Acceptance;
+  readonly #inFlight = new InFlight();
+  readonly #expiry = new Expiry();
+  readonly #prober: Prober;
   #resource: Resource | undefined;
   #access = '';
   #announced = '';
@@ -54,6 +56,14 @@ export class Live implements LiveCredential {
     this.#acceptance = new Acceptance(clock);
     const read = (newest: boolean, signal: AbortSignal): Promise<Reading> => this.#read(newest, signal);
     this.#cache = new Cache({ read, clock, random, onChange: context.onUse }, policyOf(resource.spec));
+    this.#prober = new Prober({
+      ...context,
+      place: `${context.namespace}/${context.name}`,
+      spec: () => this.spec(),
+      read: async (version, signal) => (await this.#readAt(version, signal)).value,
+      current: async () => (await this.grant()).value,
+      onResult: context.onUse,
+    });
   }
 
   spec(): CredentialSpec | undefined {
@@ -72,12 +82,29 @@ export class Live implements LiveCredential {
     if (this.#acceptance.report(version, accepted, this.#cache.version)) this.#context.onUse();
   }
 
-  /** As the resource is now; undefined: it is deleted. Where the operator may not look for what is new, who asks for it asks the sidecars. */
+  began(version: string): void {
+    this.#inFlight.began(version);
+  }
+
+  ended(version: string): void {
+    if (this.#inFlight.ended(version) && version !== this.#cache.version) this.#context.onUse();
+  }
+
+  answered(version: string, fields: readonly string[]): void {
+    if (this.#expiry.learn(version, fields)) this.#context.onUse();
+  }
+
+  /**
+   * As the resource is now; undefined: it is deleted. Another value of the annotation rekey.dev/refresh asks for what is new: the operator
+   * looks and tells, but where it may not look, or a read has failed and its cause may be mended, the source is read.
+   */
   set(resource: Resource | undefined): void {
-    const asked = resource?.asked !== undefined && resource.asked !== this.#resource?.asked;
+    const before = this.#resource;
     this.#resource = resource;
     this.follow();
-    if (asked && !hasVersions(resource.spec.source, this.#context.stores.spec(resource.spec.storeRef.name))) this.refresh();
+    if (before?.isWatched !== true || resource === undefined || resource.asked === before.asked) return;
+    const { source, storeRef } = resource.spec;
+    if (!hasVersions(source, this.#context.stores.spec(storeRef.name)) || this.#cache.problem !== undefined) this.refresh();
   }
 
   /** The source may answer something else now. */
@@ -91,24 +118,31 @@ export class Live implements LiveCredential {
     const access = accessOf(this.name, resource, this.#context.stores);
     if (access instanceof Failure || resource === undefined) this.#block(access as Failure);
     else this.#open(access, resource);
+    this.#prober.ask(access instanceof Failure ? undefined : resource?.question);
   }
 
   /** What the binding says of it. */
   use(): Omit<Use, 'since'> {
     const { version, createdAt } = this.#cache;
-    const { accepted } = this.#acceptance;
+    const holds = this.#inFlight.besides(version);
     const problem = this.#cache.problem ?? this.#acceptance.problem(version);
-    return {
+    return defined({
       name: this.name,
-      ...(version === undefined ? {} : { version, source: this.#source }),
-      ...(version === undefined || createdAt === undefined ? {} : { createdAt: createdAt.toISOString() }),
-      ...(accepted === undefined ? {} : { acceptedVersion: accepted }),
-      ...(problem === undefined ? {} : { reason: problem.reason, message: problem.message.slice(0, 1024) }),
-    };
+      version,
+      source: version === undefined ? undefined : this.#source,
+      createdAt: version === undefined ? undefined : createdAt?.toISOString(),
+      acceptedVersion: this.#acceptance.accepted,
+      holds: holds.length === 0 ? undefined : holds.slice(0, 16),
+      expiresAt: (this.#cache.expiresAt ?? this.#expiry.of(version))?.toISOString(),
+      probe: this.#prober.result,
+      reason: problem?.reason,
+      message: problem?.message.slice(0, 1024),
+    });
   }
 
   /** Drops the value: the sidecar ends. */
   stop(): void {
+    this.#prober.stop();
     this.#block(new Failure('SourceUnreachable', 'the sidecar is stopping'));
   }
 
@@ -121,7 +155,7 @@ export class Live implements LiveCredential {
   #open(key: string, resource: Resource): void {
     const { spec } = resource;
     const version = announcedOf(resource, this.#context.stores);
-    const announced = `${version ?? ''} ${spec.version}`;
+    const announced = `${version ?? ''} ${spec.version} ${resource.exact === true}`;
     const news = this.#announced !== announced;
     this.#announced = announced;
     this.#cache.setPolicy(policyOf(spec));
@@ -135,22 +169,11 @@ export class Live implements LiveCredential {
     } else if (news && version !== undefined) this.#cache.announce(version);
   }
 
-  /**
-   * | spec.version | status.version | asked for after a refusal | read                                                         |
-   * |--------------|----------------|---------------------------|--------------------------------------------------------------|
-   * | empty        | any            | any                       | the newest                                                   |
-   * | a pin        | of this source | no                        | exactly status.version: the operator has checked it, and keeps the last good one when the pin is not |
-   * | a pin        | none, or of another source | no            | exactly the pin                                              |
-   * | a pin        | any            | yes                       | the newest: the pinned one is refused, nothing is left to lose |
-   */
   async #read(newest: boolean, signal: AbortSignal): Promise<Reading> {
     const resource = this.#resource;
     if (resource === undefined) throw deleted(this.name);
-    const { spec } = resource;
-    const wanted = newest || spec.version === '' ? undefined : (announcedOf(resource, this.#context.stores) ?? spec.version);
     try {
-      const source = await this.#context.stores.source(spec);
-      const reading = await source.read(spec.source, wanted, signal);
+      const reading = await this.#readAt(wantedVersion(resource, announcedOf(resource, this.#context.stores), newest), signal);
       this.#context.onRead('ok');
       return reading;
     } catch (error) {
@@ -158,6 +181,13 @@ export class Live implements LiveCredential {
       if (!signal.aborted) this.#context.onRead(failure.reason);
       throw failure;
     }
+  }
+
+  async #readAt(version: string | undefined, signal: AbortSignal): Promise<Reading> {
+    const spec = this.spec();
+    if (spec === undefined) throw deleted(this.name);
+    const source = await this.#context.stores.source(spec);
+    return source.read(spec.source, version, signal);
   }
 
   /** A fault of ours or of a library, not of the vault: told, since nothing else would show it. */
@@ -174,36 +204,7 @@ function policyOf({ cacheTTLSeconds, maxStaleSeconds }: CredentialSpec): { ttl: 
   return { ttl: Math.min(cacheTTLSeconds, 60) * 1000, maxStale: maxStaleSeconds * 1000 };
 }
 
-/**
- * Why the value may not be used, or the key of where it is read from: a value that was read under another key is dropped.
- *
- * | resource | suspend | store                | outcome           |
- * |----------|---------|----------------------|-------------------|
- * | deleted  | -       | -                    | CredentialDeleted |
- * | there    | true    | -                    | Suspended         |
- * | there    | false   | gone                 | StoreNotFound     |
- * | there    | false   | there, or not needed | the key           |
- */
-function accessOf(name: string, resource: Resource | undefined, stores: Stores): Failure | string {
-  if (resource === undefined) return deleted(name);
-  const { spec } = resource;
-  if (spec.suspend) return new Failure('Suspended', `MCPCredential ${name} is suspended`);
-  if (!hasStore(spec.source)) return JSON.stringify([spec.source]);
-  const store = stores.spec(spec.storeRef.name);
-  if (store === undefined) return new Failure('StoreNotFound', `there is no MCPCredentialStore ${spec.storeRef.name}`);
-  return JSON.stringify([spec.storeRef.name, placeOf(store), spec.source]);
-}
-
-/** The announced version, when it is one of the source that the spec names now: number 7 of another path is another value. */
-function announcedOf({ spec, version, source }: Resource, stores: Stores): string | undefined {
-  return source === undefined || source === sourceOf(spec, stores) ? version : undefined;
-}
-
-function sourceOf(spec: CredentialSpec, stores: Stores): string {
-  const store = hasStore(spec.source) ? stores.spec(spec.storeRef.name) : undefined;
-  return store === undefined && hasStore(spec.source) ? '' : sourceId(spec, store);
-}
-
-function deleted(name: string): Failure {
-  return new Failure('CredentialDeleted', `MCPCredential ${name} was deleted`);
+/** An absent field and one that is undefined are the same in JSON, and not to who compares. */
+function defined<T extends object>(fields: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }

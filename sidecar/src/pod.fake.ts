@@ -77,6 +77,23 @@ export class FakeCredential implements LiveCredential {
   report(version: string, accepted: boolean): void {
     this.reports.push([version, accepted]);
   }
+
+  /** Calls that have begun and not ended, by version. */
+  underWay = new Map<string, number>();
+  /** The fields of answers, by version. */
+  answers: [string, readonly string[]][] = [];
+
+  began(version: string): void {
+    this.underWay.set(version, (this.underWay.get(version) ?? 0) + 1);
+  }
+
+  ended(version: string): void {
+    this.underWay.set(version, (this.underWay.get(version) ?? 0) - 1);
+  }
+
+  answered(version: string, fields: readonly string[]): void {
+    this.answers.push([version, fields]);
+  }
 }
 
 export interface FakePod {

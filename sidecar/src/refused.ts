@@ -77,7 +77,7 @@ function decoded(body: Buffer, coding: string): Buffer {
 }
 
 /** The field of a dotted path, as text when it is a string, number or boolean. */
-function textAt(json: unknown, path: string): string | undefined {
+export function textAt(json: unknown, path: string): string | undefined {
   let at = json;
   for (const name of path.split('.')) {
     if (typeof at !== 'object' || at === null || !Object.hasOwn(at, name)) return undefined;

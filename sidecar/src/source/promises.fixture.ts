@@ -58,7 +58,8 @@ export function keepsPromises(start: () => Promise<Owner>): void {
     });
     stores.set('default', owner.store(relay.port));
     const onRead = (outcome: 'ok' | Reason): void => void reads.push(outcome);
-    live = new Live({ name, stores, clock, random: () => 0.5, log: () => undefined, onRead, onUse: () => undefined }, resource());
+    const unused = { namespace: 'tools', send: () => Promise.reject(new Error('no probe')), log: () => undefined, onUse: () => undefined };
+    live = new Live({ ...unused, name, stores, clock, random: () => 0.5, onRead }, resource());
     live.follow();
   });
   afterEach(async () => {

@@ -25,7 +25,7 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 26
 
 .PHONY: demo
-demo: ## a real cluster, a real Vault and eleven real MCP servers under traffic: rotated, rolled back, suspended
+demo: ## a real cluster, a real Vault and eleven real MCP servers under traffic: rotated, rolled back, suspended (SOURCES=vault,aws,kubernetes)
 	@.ci/while-the-cluster-starts $(MAKE) node_modules/.stamp
 	node e2e/demo/main.ts
 
@@ -75,6 +75,7 @@ unit: node_modules/.stamp $(cache)/bin/helm ## unit tests: beside the code, no n
 .PHONY: integration
 integration: node_modules/.stamp $(cache)/bin/vault $(cache)/bin/kube $(cache)/bin/helm ## integration tests: real servers as processes on loopback
 	@e2e/cluster/native/packages etcd
+	e2e/clouds/moto > /dev/null
 	$(say) 'integration tests'
 	$(call jest,integration)
 

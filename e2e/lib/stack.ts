@@ -5,6 +5,7 @@ import { internetObjects } from '../internet/objects.ts';
 import { fleet } from '../servers/fleet.ts';
 import type { Server } from '../servers/fleet.ts';
 import { credentialObject, serverObjects } from '../servers/objects.ts';
+import { AWS, awsSource, awsUp } from './aws.ts';
 import { Driver } from './driver.ts';
 import { Keys } from './keys.ts';
 import { ensureImages } from './images.ts';
@@ -36,14 +37,24 @@ export async function bringUp(names: readonly SourceName[]): Promise<Stack> {
   const vault = await Vault.connect();
   const publicCa = await step('the upstreams', () => upstreams(images));
   await step('Rekey, by its chart', () => chart(images, vault.ca, publicCa));
+  if (names.includes('aws')) await withAWS(publicCa);
   return connect(names);
+}
+
+async function withAWS(publicCa: string): Promise<void> {
+  const { aws } = await ensureImages(['aws']);
+  await step('AWS', () => awsUp(aws, publicCa));
 }
 
 /** What `bringUp` left running. */
 export async function connect(names: readonly SourceName[] = ['vault']): Promise<Stack> {
   const [vault, internet] = await Promise.all([Vault.connect(), Internet.connect()]);
-  const open: Record<SourceName, () => Source> = { vault: () => vaultSource(vault), kubernetes: kubernetesSource };
-  const sources = new Sources(names.map((name) => open[name]()));
+  const open: Record<SourceName, () => Promise<Source>> = {
+    vault: () => Promise.resolve(vaultSource(vault)),
+    aws: async () => awsSource(await AWS.connect()),
+    kubernetes: () => Promise.resolve(kubernetesSource()),
+  };
+  const sources = new Sources(await Promise.all(names.map((name) => open[name]())));
   return { vault, internet, sources, keys: new Keys(sources, internet) };
 }
 

@@ -3,6 +3,7 @@ import { hasVersions } from '@rekey/crds/source-kind.ts';
 import type { Store, StoreSpec } from '@rekey/crds/store.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import { awsMetadata, awsPlace } from './aws.ts';
+import { gcpMetadata, gcpPlace } from './gcp.ts';
 import { vaultMetadata, vaultPlace } from './vault.ts';
 
 export type VersionState = 'Live' | 'Deleted' | 'Destroyed' | 'Disabled';
@@ -46,6 +47,7 @@ interface Kind {
 const kinds: Partial<Record<keyof StoreSpec, Kind>> = {
   vault: { open: vaultMetadata, place: vaultPlace },
   awsSecretsManager: { open: awsMetadata, place: awsPlace },
+  gcpSecretManager: { open: gcpMetadata, place: gcpPlace },
 };
 
 /** Whether the operator may know versions: of a Kubernetes Secret or a KV version 1 engine it could not without seeing the value. */

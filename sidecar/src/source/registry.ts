@@ -10,6 +10,7 @@ type Load = () => Promise<(context: SourceContext) => Source>;
 const sources: Partial<Record<SourceKind, Load>> = {
   vault: async () => (await import('./vault/vault.ts')).vaultSource,
   awsSecretsManager: async () => (await import('./aws/aws.ts')).awsSource,
+  gcpSecretManager: async () => (await import('./gcp/gcp.ts')).gcpSource,
   kubernetesSecret: async () => (await import('./kubernetes/kubernetes.ts')).kubernetesSource,
 };
 

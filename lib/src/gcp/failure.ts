@@ -1,0 +1,77 @@
+import { parseJson } from '../body.ts';
+import type { Answered } from '../exchange.ts';
+import { TransportFault } from '../exchange.ts';
+import { Failure } from '../reason.ts';
+
+/** Why there was no answer. Always a Failure without the provider's words. */
+export function faultOf(error: unknown, what: string): Failure {
+  if (error instanceof Failure) return error;
+  if (!(error instanceof TransportFault)) return invalid(what);
+  if (error.code === 'EMSGSIZE') return new Failure('SourceResponseInvalid', `the answer is larger than a secret can be, ${what}`);
+  return new Failure('SourceUnreachable', `Google cannot be reached (${error.code}), ${what}`);
+}
+
+/** What a status alone says, whatever the body is: the service is in trouble, or something answers in its place. */
+export function statusFailure(status: number, what: string): Failure | undefined {
+  if (status === 429) return new Failure('SourceThrottled', `Google asks for fewer requests, ${what}`);
+  if (status === 412 || status >= 500 || (status >= 300 && status < 400)) {
+    return new Failure('SourceUnreachable', `Google answered ${status}, ${what}`);
+  }
+  return undefined;
+}
+
+export function invalid(what: string): Failure {
+  return new Failure('SourceResponseInvalid', `the answer is not one of GCP Secret Manager, ${what}`);
+}
+
+export interface Question {
+  /** For messages: `reading projects/p/secrets/mcp-github in store gcp`. */
+  what: string;
+  /** For messages: who asks, and what would let it. */
+  who: string;
+  role: string;
+  /** For a version's own failures; undefined for the newest. */
+  version?: string | undefined;
+}
+
+/**
+ * What an answer that is not a success means (google.rpc.Status, https://cloud.google.com/apis/design/errors). Only a body of Google's
+ * own shape counts as Google's word.
+ *
+ * | status | body's status                             | reason                                           |
+ * |--------|-------------------------------------------|--------------------------------------------------|
+ * | 429, 412, 3xx, 5xx | any                           | SourceThrottled, SourceUnreachable               |
+ * | 400    | FAILED_PRECONDITION, «DESTROYED state»    | VersionDestroyed                                 |
+ * | 400    | FAILED_PRECONDITION, any other            | VersionDisabled                                  |
+ * | 401    | UNAUTHENTICATED                           | SourceDenied (the caller logs in anew once)      |
+ * | 403    | PERMISSION_DENIED                         | SourceDenied                                     |
+ * | 404    | NOT_FOUND, a version asked for            | VersionNotFound (the caller checks for a secret) |
+ * | 404    | NOT_FOUND, none asked for                 | SecretNotFound                                   |
+ * | other  | any                                       | SourceResponseInvalid                            |
+ */
+export function answerFailure({ status, bytes }: Pick<Answered, 'status' | 'bytes'>, question: Question): Failure {
+  const { what, who, role, version } = question;
+  const byStatus = statusFailure(status, what);
+  if (byStatus !== undefined) return byStatus;
+  const { status: code, message = '' } = errorOf(bytes);
+  if (code === 'FAILED_PRECONDITION') return unusable(message, question);
+  if (code === 'UNAUTHENTICATED' || code === 'PERMISSION_DENIED') {
+    return new Failure('SourceDenied', `${who} may not do this, ${what}: grant it ${role} on the secret`);
+  }
+  if (code !== 'NOT_FOUND') return invalid(what);
+  if (version !== undefined) return new Failure('VersionNotFound', `there is no version ${version}, ${what}`);
+  return new Failure('SecretNotFound', `there is no such secret, or it has no version yet, ${what}`);
+}
+
+/** Google says the state in its message alone; only that word is taken from it. */
+function unusable(message: string, { what, version }: Question): Failure {
+  const which = version === undefined ? 'the newest version' : `version ${version}`;
+  if (/\bDESTROYED\b/u.test(message)) return new Failure('VersionDestroyed', `${which} was destroyed, ${what}`);
+  return new Failure('VersionDisabled', `${which} is disabled, ${what}: enable it, or add a version`);
+}
+
+function errorOf(bytes: Buffer): { status?: string; message?: string } {
+  const body = parseJson(bytes.toString('utf8'));
+  const { error } = (typeof body === 'object' && body !== null ? body : {}) as { error?: unknown };
+  return typeof error === 'object' && error !== null ? error : {};
+}

@@ -93,6 +93,13 @@ bench: node_modules/.stamp ## what a sidecar costs a pod: start-up and private m
 	$(say) 'a sidecar, started eleven times'
 	node bench/sidecar.ts
 
+.PHONY: memory
+memory: node_modules/.stamp $(cache)/bin/vault ## the private memory of a sidecar at rest, for each source: build/memory.json
+	@$(say) 'bundle'
+	node bundle.ts sidecar > /dev/null
+	$(say) 'a sidecar for each source, started four times'
+	node bench/memory/main.ts
+
 .PHONY: bench-placements
 bench-placements: node_modules/.stamp ## the eleven servers rotated under traffic with their keys at three places
 	@.ci/while-the-cluster-starts true

@@ -11,8 +11,9 @@ const programs = {
 };
 type Program = keyof typeof programs;
 
-// Libraries in CommonJS call `require`, which an ES module does not have.
-const banner = "import{createRequire as rekeyRequire}from'node:module';const require=rekeyRequire(import.meta.url);";
+// Libraries in CommonJS call `require` and look at `__dirname`, which an ES module does not have.
+const banner =
+  "import{createRequire as rekeyRequire}from'node:module';const require=rekeyRequire(import.meta.url),__dirname=import.meta.dirname,__filename=import.meta.filename;";
 
 /** Libraries in CommonJS that are imported when they are used: esbuild gives such an import the default export alone, Node all names. */
 const lazyCommonJs = /^(node-vault|prom-client)$/;
@@ -38,6 +39,25 @@ const withoutAxios: Plugin = {
   },
 };
 
+/** Google's client asks its library for REST and for its log; the whole of the library brings gRPC with it. */
+const googleOverRest: Plugin = {
+  name: 'google-over-rest',
+  setup: (esbuild) => {
+    const contents = "module.exports = { ...require('google-gax/fallback'), loggingUtils: require('google-logging-utils') };";
+    esbuild.onResolve({ filter: /^google-gax$/ }, ({ path, resolveDir }) => ({ path, namespace: 'rest', pluginData: resolveDir }));
+    esbuild.onLoad({ filter: /./, namespace: 'rest' }, ({ pluginData }) => ({ contents, resolveDir: pluginData as string }));
+  },
+};
+
+/** What AWS' client looks for credentials with unless it is given some: files, processes, metadata services. A sidecar has its own. */
+const withoutCredentialChain: Plugin = {
+  name: 'without-credential-chain',
+  setup: (esbuild) => {
+    esbuild.onResolve({ filter: /^@aws-sdk\/credential-provider-node$/ }, ({ path }) => ({ path, namespace: 'no-chain' }));
+    esbuild.onLoad({ filter: /./, namespace: 'no-chain' }, () => ({ contents: 'export const defaultProvider = undefined;', loader: 'js' }));
+  },
+};
+
 async function bundle(program: Program): Promise<void> {
   const outdir = `build/${program}`;
   await rm(outdir, { recursive: true, force: true });
@@ -51,7 +71,7 @@ async function bundle(program: Program): Promise<void> {
     platform: 'node',
     target: 'node26',
     mainFields: ['module', 'main'],
-    plugins: [namesOfCommonJs, withoutAxios],
+    plugins: [namesOfCommonJs, withoutAxios, googleOverRest, withoutCredentialChain],
     minify: true,
     legalComments: 'external',
     chunkNames: '[name]-[hash]',

@@ -37,12 +37,6 @@ export function awsMetadata(context: PollContext): MetadataSource {
   };
 }
 
-/** As a person finds it: eu-central-1/mcp/github, or the ARN. */
-export function awsPlace(store: StoreSpec, { awsSecretsManager: reference }: CredentialSource): string | undefined {
-  if (store.awsSecretsManager === undefined || reference === undefined) return undefined;
-  return reference.secretId.startsWith('arn:') ? reference.secretId : `${store.awsSecretsManager.region}/${reference.secretId}`;
-}
-
 function sessionOf(context: PollContext, store: AWSStore, route: Route): Session<SecretsManagerClient> {
   const { region, endpoint, operatorRoleARN: roleARN, audience, stsEndpoint: sts = stsEndpoint(store.region) } = store;
   const login = async (): Promise<{ secret: SecretsManagerClient; lease: number }> => {

@@ -10,10 +10,8 @@ import { logIn } from '@rekey/lib/gcp/login.ts';
 import { clientOptions } from '@rekey/lib/gcp/options.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import { Session } from '@rekey/lib/session.ts';
+import { gcpPlace } from './place.ts';
 import type { MetadataSource, PollContext, Versions, VersionState } from './poll.ts';
-
-/** Reads of metadata that one question costs: the versions, and the secret for its aliases. */
-export const readsPerQuestion = 2;
 
 /** So many of the newest versions are known; older ones cannot be pinned. */
 const mostVersions = 1000;
@@ -56,15 +54,6 @@ export function gcpMetadata(context: PollContext): MetadataSource {
       agent.destroy();
     },
   };
-}
-
-/** As Google's console and tools name it: projects/p/secrets/mcp-github. */
-export function gcpPlace(
-  { gcpSecretManager: store }: Pick<StoreSpec, 'gcpSecretManager'>,
-  { gcpSecretManager: reference }: CredentialSource,
-): string | undefined {
-  if (store === undefined || reference === undefined) return undefined;
-  return `projects/${reference.project ?? store.project}/secrets/${reference.secret}`;
 }
 
 function secretOf(store: GCPStore, source: CredentialSource): string {

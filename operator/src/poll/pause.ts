@@ -9,6 +9,8 @@ interface Asked {
   reading: Reading;
   /** How many failures in a row. */
   failures: number;
+  /** Of a quota that others draw on too: how many questions do, at how many a minute, and how much slower than that for now. */
+  shared?: { questions: number; perMinute: number; slowness: number } | undefined;
 }
 
 const loginSeconds = 60;
@@ -23,13 +25,20 @@ const outage = new Set(['SourceUnreachable', 'SourceSealed']);
  * |-----------------------------------|--------------------------------------------------------|
  * | anything but the following        | the interval, 10 % more or less                        |
  * | SourceUnreachable, SourceSealed   | from a second up to the interval, so that the return of the source is seen within it |
- * | SourceThrottled                   | the interval doubled each time, up to eight times      |
+ * | SourceThrottled                   | the interval doubled each time, up to eight times; of a shared quota all that share it |
  */
-export function pause({ store, source, reading, failures }: Asked, random: () => number): number {
-  const seconds = store.spec.vault === undefined ? Math.max(store.spec.pollIntervalSeconds, cloudSeconds) : store.spec.pollIntervalSeconds;
-  const interval = (source === undefined ? Math.max(seconds, loginSeconds) : seconds) * 1000;
+export function pause(asked: Asked, random: () => number): number {
+  const { reading, failures, shared } = asked;
+  const seconds = secondsOf(asked);
   const reason = reading.failure?.reason ?? '';
   if (outage.has(reason)) return Math.max(500, backoff(failures - 1, random, 1000, seconds * 1000));
-  const factor = reason === 'SourceThrottled' ? 2 ** Math.min(failures, 3) : 1;
-  return interval * factor * (0.9 + 0.2 * random());
+  const factor = shared?.slowness ?? (reason === 'SourceThrottled' ? 2 ** Math.min(failures, 3) : 1);
+  return seconds * 1000 * factor * (0.9 + 0.2 * random());
+}
+
+/** The store's interval, or longer: for a login, for a cloud, and so that all questions of a shared quota have room in it. */
+function secondsOf({ store: { spec }, source, shared }: Asked): number {
+  const least = spec.vault === undefined ? cloudSeconds : source === undefined ? loginSeconds : 0;
+  const room = shared === undefined ? 0 : (shared.questions / shared.perMinute) * 60;
+  return Math.max(spec.pollIntervalSeconds, least, room);
 }

@@ -2,9 +2,9 @@ import type { CredentialSource } from '@rekey/crds/credential.ts';
 import { hasVersions } from '@rekey/crds/source-kind.ts';
 import type { Store, StoreSpec } from '@rekey/crds/store.ts';
 import { Failure } from '@rekey/lib/reason.ts';
-import { awsMetadata, awsPlace } from './aws.ts';
-import { gcpMetadata, gcpPlace } from './gcp.ts';
+import { awsPlace, gcpPlace } from './place.ts';
 import { vaultMetadata, vaultPlace } from './vault.ts';
+import { whenUsed } from './when-used.ts';
 
 export type VersionState = 'Live' | 'Deleted' | 'Destroyed' | 'Disabled';
 
@@ -46,8 +46,8 @@ interface Kind {
 
 const kinds: Partial<Record<keyof StoreSpec, Kind>> = {
   vault: { open: vaultMetadata, place: vaultPlace },
-  awsSecretsManager: { open: awsMetadata, place: awsPlace },
-  gcpSecretManager: { open: gcpMetadata, place: gcpPlace },
+  awsSecretsManager: { open: whenUsed(async () => (await import('./aws.ts')).awsMetadata), place: awsPlace },
+  gcpSecretManager: { open: whenUsed(async () => (await import('./gcp.ts')).gcpMetadata), place: gcpPlace },
 };
 
 /** Whether the operator may know versions: of a Kubernetes Secret or a KV version 1 engine it could not without seeing the value. */

@@ -7,6 +7,7 @@ import { same } from '../status.ts';
 import type { MetadataSource } from './poll.ts';
 import { pause } from './pause.ts';
 import { placeOf } from './poll.ts';
+import { quotaOf, Quotas } from './quota.ts';
 import { sharedSources, storeId } from './shared.ts';
 import type { SharedSources } from './shared.ts';
 
@@ -22,6 +23,8 @@ export interface PollsOptions {
   onChange: (users: string[], store: string) => void;
   /** Each answer: `ok`, or the reason of the failure. */
   onPoll: (store: string, outcome: string) => void;
+  /** How long a poll waits after its answer, in milliseconds. */
+  onPause?: (milliseconds: number) => void;
   now: () => number;
   random: () => number;
 }
@@ -46,6 +49,7 @@ export class Polls {
   readonly #sources: SharedSources;
   readonly #polls = new Map<string, Poll>();
   readonly #byUser = new Map<string, Poll>();
+  readonly #quotas = new Quotas();
 
   constructor(options: PollsOptions) {
     this.#options = options;
@@ -117,10 +121,19 @@ export class Polls {
     poll.busy = false;
     if (this.#polls.get(poll.id) !== poll) return;
     this.#accept(poll, reading);
-    this.#plan(
-      poll,
-      poll.again ? this.#spacing(poll) : pause({ ...poll.question, reading, failures: poll.failures }, this.#options.random),
-    );
+    const milliseconds = this.#pause(poll, reading);
+    this.#options.onPause?.(milliseconds);
+    this.#plan(poll, poll.again ? this.#spacing(poll) : milliseconds);
+  }
+
+  #pause(poll: Poll, reading: Reading): number {
+    const { question, failures } = poll;
+    const quota = quotaOf(question.store, question.source);
+    if (quota === undefined) return pause({ ...question, reading, failures }, this.#options.random);
+    this.#quotas.answered(quota, reading.failure?.reason === 'SourceThrottled');
+    const all = [...this.#polls.values()].filter((other) => quotaOf(other.question.store, other.question.source)?.name === quota.name);
+    const shared = { questions: all.length, perMinute: quota.questionsPerMinute, slowness: this.#quotas.slowness(quota) };
+    return pause({ ...question, reading, failures, shared }, this.#options.random);
   }
 
   #accept(poll: Poll, reading: Reading): void {

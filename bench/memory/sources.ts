@@ -1,0 +1,195 @@
+import type { ChildProcess } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import https from 'node:https';
+import type { Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { CredentialSource } from '@rekey/crds/credential.ts';
+import type { StoreSpec } from '@rekey/crds/store.ts';
+import { storeSpec } from '@rekey/crds/store.ts';
+import { control as awsControl, front as awsFront } from '../../e2e/clouds/aws-front.ts';
+import type { AWS } from '../../e2e/clouds/aws-front.ts';
+import { control as gcpControl, front as gcpFront } from '../../e2e/clouds/gcp-front.ts';
+import type { GCP } from '../../e2e/clouds/gcp-front.ts';
+
+/** A source that runs, with one value in it, and what a pod needs to read it. */
+export interface Running {
+  source: CredentialSource;
+  store: StoreSpec | undefined;
+  /** The pod's projected token. */
+  token: string;
+  /** Files of the pod's Secrets volume. */
+  secrets: Record<string, string>;
+  stop: () => void;
+}
+
+const root = new URL('../../', import.meta.url).pathname;
+const home = process.env['REKEY_E2E_HOME'] ?? join(homedir(), '.cache/rekey-e2e');
+const value = 'sk-bench-0123456789';
+const issuer = 'https://cluster.example';
+const signer = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const subject = 'system:serviceaccount:tools:default';
+const keys = [{ ...signer.publicKey.export({ format: 'jwk' }), kid: 'k1' }];
+
+/** By the keys of `spec.source`. `folder` is for what a source leaves on the disk. */
+export const sources: Readonly<Record<string, (folder: string) => Promise<Running>>> = {
+  kubernetesSecret: () =>
+    Promise.resolve({
+      source: { kubernetesSecret: { name: 'github', key: 'token' } },
+      store: undefined,
+      token: 'none',
+      secrets: { 'github/token': value },
+      stop: () => undefined,
+    }),
+  vault,
+  awsSecretsManager: aws,
+  gcpSecretManager: gcp,
+};
+
+/** A token as the API server makes it for a pod. */
+function tokenOf(aud: string): string {
+  const seconds = Math.floor(Date.now() / 1000);
+  const payload = { iss: issuer, sub: subject, aud, iat: seconds, exp: seconds + 3600 };
+  const text = [{ alg: 'ES256', kid: 'k1' }, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+  return `${text}.${sign('sha256', Buffer.from(text), { key: signer.privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+}
+
+/** A certificate for 127.0.0.1: the sidecar's own DNS would not find a name on this machine. */
+function certificate(folder: string): { key: string; cert: string } {
+  const [key, cert] = [join(folder, 'cloud.key'), join(folder, 'cloud.crt')];
+  const subjectOf = ['-subj', '/CN=bench', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2'];
+  execFileSync(
+    'openssl',
+    ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', cert, ...subjectOf],
+    {
+      stdio: 'ignore',
+    },
+  );
+  return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
+}
+
+async function listening(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+function ended(server: Server): void {
+  server.closeAllConnections();
+  server.close();
+}
+
+/** The real Vault in dev mode; pods log in by tokens that it verifies by a key, since there is no cluster to ask. */
+async function vault(folder: string): Promise<Running> {
+  const port = 18_200;
+  const listen = [`-dev-listen-address=127.0.0.1:${port}`, '-dev-root-token-id=root', '-dev-no-store-token'];
+  const child = spawn(join(home, 'bin/vault'), ['server', '-dev', '-dev-tls', `-dev-tls-cert-dir=${folder}`, ...listen], {
+    stdio: 'ignore',
+  });
+  const caBundle = await until(child, () => readFileSync(join(folder, 'vault-ca.pem'), 'utf8'));
+  const write = (path: string, body: object): Promise<void> => asRoot(port, caBundle, path, body);
+  await until(child, () => write('sys/policies/acl/mcp', { policy: 'path "kv/data/mcp/*" { capabilities = ["read"] }' }));
+  await write('sys/mounts/kv', { type: 'kv', options: { version: '2' } });
+  await write('sys/auth/jwt', { type: 'jwt' });
+  await write('auth/jwt/config', { jwt_validation_pubkeys: [signer.publicKey.export({ type: 'spki', format: 'pem' })] });
+  const bound = { bound_audiences: ['vault'], user_claim: 'sub', bound_subject: subject };
+  await write('auth/jwt/role/mcp', { role_type: 'jwt', ...bound, token_policies: ['mcp'] });
+  await write('kv/data/mcp/github', { data: { token: value } });
+  return {
+    source: { vault: { path: 'mcp/github', key: 'token' } },
+    store: storeSpec.parse({ vault: { address: `https://127.0.0.1:${port}`, caBundle, auth: { jwt: { role: 'mcp' } } } }),
+    token: tokenOf('vault'),
+    secrets: {},
+    stop: () => child.kill(),
+  };
+}
+
+async function asRoot(port: number, ca: string, path: string, body: object): Promise<void> {
+  const status = await new Promise<number>((resolve, reject) => {
+    const options = { host: '127.0.0.1', port, path: `/v1/${path}`, method: 'POST', ca, headers: { 'x-vault-token': 'root' } };
+    const request = https.request(options, (response) => response.resume().on('end', () => resolve(response.statusCode ?? 0)));
+    request.on('error', reject).end(JSON.stringify(body));
+  });
+  if (status >= 300) throw new Error(`Vault answered ${status} to a write of ${path}`);
+}
+
+async function until<T>(child: ChildProcess, ask: () => T | Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (tries > 300 || child.exitCode !== null) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+async function aws(folder: string): Promise<Running> {
+  const program = execFileSync(join(root, 'e2e/clouds/moto'), { encoding: 'utf8' }).trim();
+  const port = '15700';
+  const moto = spawn(program, ['-H', '127.0.0.1', '-p', port], { stdio: 'ignore' });
+  const role = 'arn:aws:iam::123456789012:role/mcp';
+  const provider = { Federated: 'arn:aws:iam::123456789012:oidc-provider/cluster.example' };
+  const trust = { Statement: [{ Effect: 'Allow' as const, Principal: provider, Action: 'sts:AssumeRoleWithWebIdentity' }] };
+  const policies = [{ Statement: [{ Effect: 'Allow' as const, Action: 'secretsmanager:GetSecretValue', Resource: '*' }] }];
+  const state: AWS = {
+    moto: `http://127.0.0.1:${port}/`,
+    issuer: { issuer, keys: () => Promise.resolve(keys) },
+    roles: new Map([[role, { trust, policies }]]),
+    sessions: new Map(),
+    counts: {},
+  };
+  const tls = certificate(folder);
+  const server = awsFront(state, tls);
+  const endpoint = await listening(server);
+  await until(moto, () => fetch(`${state.moto}moto-api/`));
+  await awsControl(state)['POST /secrets']?.({ action: 'CreateSecret', input: { Name: 'mcp/github', SecretString: value } });
+  return {
+    source: { awsSecretsManager: { secretId: 'mcp/github' } },
+    store: storeSpec.parse({
+      awsSecretsManager: {
+        region: 'eu-central-1',
+        roleARN: role,
+        operatorRoleARN: role,
+        endpoint,
+        stsEndpoint: endpoint,
+        caBundle: tls.cert,
+      },
+    }),
+    token: tokenOf('sts.amazonaws.com'),
+    secrets: {},
+    stop: () => {
+      moto.kill();
+      ended(server);
+    },
+  };
+}
+
+async function gcp(folder: string): Promise<Running> {
+  const pool = '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/rekey';
+  const member = `principal:${pool}/subject/${subject}`;
+  const state: GCP = {
+    issuer: { issuer, keys: () => Promise.resolve(keys) },
+    provider: `${pool}/providers/cluster`,
+    grants: [{ member, role: 'roles/secretmanager.secretAccessor', resource: 'projects/p' }],
+    tokens: new Map(),
+    secrets: new Map(),
+    reads: new Map(),
+    counts: {},
+    fault: () => false,
+  };
+  const tls = certificate(folder);
+  const server = gcpFront(state, tls);
+  const endpoint = await listening(server);
+  await gcpControl(state)['POST /add']?.({ secret: 'projects/p/secrets/github', value });
+  const place = { endpoint, stsEndpoint: endpoint, caBundle: tls.cert };
+  return {
+    source: { gcpSecretManager: { secret: 'github' } },
+    store: storeSpec.parse({ gcpSecretManager: { project: 'p', workloadIdentityProvider: state.provider, ...place } }),
+    token: tokenOf(`https:${state.provider}`),
+    secrets: {},
+    stop: () => ended(server),
+  };
+}

@@ -1,0 +1,35 @@
+import type { CredentialSource } from '@rekey/crds/credential.ts';
+import type { Store } from '@rekey/crds/store.ts';
+
+/** What many polls draw on together. */
+export interface Quota {
+  /** The same for all that share it, whatever store they go through. */
+  name: string;
+  /** Questions a minute that we allow ourselves. */
+  questionsPerMinute: number;
+}
+
+/**
+ * GCP counts the reads of metadata of a project: 600 a minute for everybody (https://cloud.google.com/secret-manager/quotas). The
+ * operator takes half of them at most, and one question is two reads: the versions, and the secret for its aliases.
+ */
+export function quotaOf({ spec }: Store, source: CredentialSource | undefined): Quota | undefined {
+  const project = source?.gcpSecretManager?.project ?? spec.gcpSecretManager?.project;
+  if (source === undefined || spec.gcpSecretManager === undefined || project === undefined) return undefined;
+  return { name: `projects/${project}`, questionsPerMinute: 150 };
+}
+
+/** How each quota is doing: `RESOURCE_EXHAUSTED` slows all that share it, and success speeds them up again. */
+export class Quotas {
+  readonly #slowness = new Map<string, number>();
+
+  /** 1, 2, 4 or 8. */
+  slowness({ name }: Quota): number {
+    return this.#slowness.get(name) ?? 1;
+  }
+
+  answered({ name }: Quota, throttled: boolean): void {
+    const before = this.#slowness.get(name) ?? 1;
+    this.#slowness.set(name, throttled ? Math.min(8, before * 2) : Math.max(1, before / 2));
+  }
+}

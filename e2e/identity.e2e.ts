@@ -1,3 +1,4 @@
+import { blockOf, writesIn } from '@rekey/lib/page.fixture.ts';
 import { apply, get, kubectl, list, refusal } from './lib/kube.ts';
 import { until } from './lib/run.ts';
 import type { Action } from './lib/rights.ts';
@@ -13,6 +14,7 @@ const path = `mcp/${space}-probe`;
 beforeAll(async () => {
   stack = await connect();
   await stack.vault.write(path, { token: 'a-value-that-the-operator-must-not-read' });
+  await writePage();
   await kubectl('create', 'namespace', 'e2e-elsewhere').catch(() => '');
   await sandbox(space);
   await apply([githubCredential(space, 'probe')]);
@@ -21,6 +23,18 @@ beforeAll(async () => {
   );
   await startProbe(space, 'probe');
 }, 180_000);
+
+/** Roles and policies as the page tells people to write them, for the namespace of this test and under names of their own. */
+async function writePage(): Promise<void> {
+  await stack.vault.writePolicy('page-mcp', blockOf('vault', 'sidecar-policy'));
+  await stack.vault.writePolicy('page-rekey-operator', blockOf('vault', 'operator-policy'));
+  for (const { path: role, fields } of writesIn(blockOf('vault', 'kubernetes-roles'))) {
+    const bound = fields['bound_service_account_namespaces'] === 'tools' ? { bound_service_account_namespaces: space } : {};
+    const own = { ...fields, ...bound, token_policies: `page-${String(fields['token_policies'])}` };
+    const { status } = await stack.vault.request('POST', role.replace('/role/', '/role/page-'), own);
+    expect([role, status]).toEqual([role, 204]);
+  }
+}
 
 const token = (namespace: string, account: string, ...audience: string[]): Promise<string> =>
   kubectl('create', 'token', account, '-n', namespace, ...audience.map((one) => `--audience=${one}`)).then((text) => text.trim());
@@ -46,7 +60,7 @@ describe('the operator cannot read a value', () => {
 
   test('its identity gets metadata from Vault and is refused the value', async () => {
     const jwt = await token('rekey-system', 'rekey-operator', 'vault');
-    const client = await login('rekey-operator', jwt);
+    const client = await login('page-rekey-operator', jwt);
     expect(client).toBeDefined();
     const as = (where: string): Promise<{ status: number }> => stack.vault.request('GET', where, undefined, client);
     expect(await as(`kv/metadata/${path}`)).toMatchObject({ status: 200 });
@@ -56,15 +70,15 @@ describe('the operator cannot read a value', () => {
 
 describe('the identity is the sidecar alone', () => {
   test('a token for the audience of the role logs in', async () => {
-    expect(await login('mcp', await token(space, 'default', 'vault'))).toBeDefined();
+    expect(await login('page-mcp', await token(space, 'default', 'vault'))).toBeDefined();
   }, 30_000);
 
   test('the app container own token, for the API server, is refused', async () => {
-    expect(await login('mcp', await token(space, 'default'))).toBeUndefined();
+    expect(await login('page-mcp', await token(space, 'default'))).toBeUndefined();
   }, 30_000);
 
   test('a token of another namespace is refused', async () => {
-    expect(await login('mcp', await token('e2e-elsewhere', 'default', 'vault'))).toBeUndefined();
+    expect(await login('page-mcp', await token('e2e-elsewhere', 'default', 'vault'))).toBeUndefined();
   }, 30_000);
 
   test('only the sidecar mounts the identity and the CA key', async () => {

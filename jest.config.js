@@ -15,7 +15,7 @@ export default {
     {
       ...base,
       displayName: 'unit',
-      testMatch: ['<rootDir>/{lib,crds,operator,sidecar,charts}/**/*.test.ts'],
+      testMatch: ['<rootDir>/{lib,crds,operator,sidecar,charts,bench}/**/*.test.ts'],
       testPathIgnorePatterns: ['/node_modules/', '\\.integration\\.test\\.ts$'],
     },
     { ...base, displayName: 'integration', testMatch: ['<rootDir>/{lib,crds,operator,sidecar,charts,e2e}/**/*.integration.test.ts'] },

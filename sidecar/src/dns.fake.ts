@@ -18,13 +18,13 @@ export interface FakeDns {
 }
 
 /** A DNS server on loopback (RFC 1035 section 4) that knows A and AAAA. */
-export async function startDns(zone: Record<string, Records>): Promise<FakeDns> {
+export async function startDns(zone: Record<string, Records>, port = 0): Promise<FakeDns> {
   const socket = createSocket('udp4');
   const dns: FakeDns = { servers: [], zone, asked: [], broken: false, stop: () => void socket.close() };
   socket.on('message', (query, { port, address }) => {
     socket.send(answerTo(query, dns), port, address);
   });
-  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => socket.bind(port, '127.0.0.1', resolve));
   dns.servers.push(`127.0.0.1:${socket.address().port}`);
   return dns;
 }

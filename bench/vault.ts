@@ -1,0 +1,72 @@
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import https from 'node:https';
+import { join } from 'node:path';
+import type { StoreSpec } from '@rekey/crds/store.ts';
+import { address, cores, vaultHost } from './namespace.ts';
+import { listening, startOn } from './process.ts';
+import { programs } from './world.ts';
+
+/** A real Vault that the bench's pod may read one secret of, and what the pod has to know and to show for it. */
+export interface Vault {
+  store: StoreSpec;
+  token: string;
+}
+
+const audience = 'vault';
+const subject = 'system:serviceaccount:tools:default';
+const port = 8200;
+
+/** Starts Vault in dev mode with one secret. Pods log in by tokens that it verifies by a key, since there is no cluster to ask. */
+export async function startVault(folder: string, value: string): Promise<Vault> {
+  const listen = [`-dev-listen-address=${address}:${port}`, '-dev-root-token-id=root', '-dev-no-store-token'];
+  const tls = ['-dev-tls', `-dev-tls-cert-dir=${folder}`, `-dev-tls-san=${vaultHost}`];
+  const child = startOn(cores.others, [join(programs, 'vault'), 'server', '-dev', ...listen, ...tls], {
+    env: { HOME: folder },
+    stdio: 'ignore',
+  });
+  await listening(child, address, port);
+  const caBundle = readFileSync(join(folder, 'vault-ca.pem'), 'utf8');
+  const write = (path: string, body: object): Promise<void> => call(caBundle, path, body);
+  const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  await write('sys/mounts/kv', { type: 'kv', options: { version: '2' } });
+  await write('sys/policies/acl/mcp', { policy: 'path "kv/data/mcp/*" { capabilities = ["read"] }' });
+  await write('sys/auth/jwt', { type: 'jwt' });
+  await write('auth/jwt/config', { jwt_validation_pubkeys: [keys.publicKey.export({ type: 'spki', format: 'pem' })] });
+  const bound = { bound_audiences: [audience], user_claim: 'sub', bound_subject: subject };
+  await write('auth/jwt/role/mcp', { role_type: 'jwt', ...bound, token_policies: ['mcp'], token_ttl: '1h' });
+  await write('kv/data/mcp/bench', { data: { token: value } });
+  const auth = { jwt: { mount: 'jwt', role: 'mcp', operatorRole: 'rekey-operator', audience } };
+  return {
+    store: { vault: { address: `https://${vaultHost}:${port}`, caBundle, mount: 'kv', auth }, pollIntervalSeconds: 10 },
+    token: podToken((text) => sign('sha256', text, { key: keys.privateKey, dsaEncoding: 'ieee-p1363' })),
+  };
+}
+
+/** A token as the API server makes it for a pod, as far as the jwt method looks. */
+function podToken(signature: (text: Buffer) => Buffer): string {
+  const seconds = Math.floor(Date.now() / 1000);
+  const payload = { aud: audience, sub: subject, iat: seconds, exp: seconds + 36_000 };
+  const text = [{ alg: 'ES256', typ: 'JWT' }, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+  return `${text}.${signature(Buffer.from(text)).toString('base64url')}`;
+}
+
+/** One write as root. */
+async function call(ca: string, path: string, body: object): Promise<void> {
+  const status = await new Promise<number>((resolve, reject) => {
+    const options = {
+      host: address,
+      servername: vaultHost,
+      port,
+      path: `/v1/${path}`,
+      method: 'POST',
+      ca,
+      headers: { 'x-vault-token': 'root' },
+    };
+    const request = https.request(options, (response) => {
+      response.resume().on('end', () => resolve(response.statusCode ?? 0));
+    });
+    request.on('error', reject).end(JSON.stringify(body));
+  });
+  if (status >= 300) throw new Error(`Vault answered ${status} to a write of ${path}`);
+}

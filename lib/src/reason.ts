@@ -40,6 +40,8 @@ export const reasons = {
   // A call on its way out
   HostNotConfigured: 'no credential of this pod is for this host',
   RequestInvalid: 'the request is not valid HTTP/1.1',
+  RequestTimeout: 'the rest of the request did not come in time',
+  CallLimitReached: 'too many calls with this credential are under way',
   MethodNotSupported: 'CONNECT and TRACE are not forwarded',
   UpstreamUnreachable: 'the upstream cannot be reached',
   UpstreamNameNotFound: 'the upstream host has no address',

@@ -1,66 +1,65 @@
-import type { ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
 import type { Reason } from '@rekey/lib/reason.ts';
-import { Failure, reasons } from '@rekey/lib/reason.ts';
-import { http } from './node-http.ts';
+import { Failure } from '@rekey/lib/reason.ts';
+import { Malformed } from './http/malformed.ts';
+import { linesOf } from './hop.ts';
 
 const allowed = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
+/** RFC 9110 section 15, and RFC 6585 for 431. */
+const phrases: Record<number, string> = {
+  400: 'Bad Request',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  417: 'Expectation Failed',
+  421: 'Misdirected Request',
+  431: 'Request Header Fields Too Large',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  505: 'HTTP Version Not Supported',
+};
+
+const statuses: Partial<Record<Reason, number>> = {
+  RequestInvalid: 400,
+  MethodNotSupported: 405,
+  RequestTimeout: 408,
+  HostNotConfigured: 421,
+  UpstreamUnreachable: 502,
+  UpstreamNameNotFound: 502,
+  UpstreamAddressForbidden: 502,
+  UpstreamCertificateInvalid: 502,
+  UpstreamTimeout: 502,
+  UpstreamReset: 502,
+};
+
 /** The status of an answer of the sidecar itself. Never 401: a client would take that for the upstream's word on its credential. */
 export function statusOf(reason: Reason): number {
-  switch (reason) {
-    case 'RequestInvalid':
-      return 400;
-    case 'MethodNotSupported':
-      return 405;
-    case 'HostNotConfigured':
-      return 421;
-    case 'UpstreamUnreachable':
-    case 'UpstreamNameNotFound':
-    case 'UpstreamAddressForbidden':
-    case 'UpstreamCertificateInvalid':
-    case 'UpstreamTimeout':
-    case 'UpstreamReset':
-      return 502;
-    default:
-      return 503;
-  }
+  return statuses[reason] ?? 503;
 }
 
-interface Answer {
+/** An answer in the sidecar's own name. */
+export interface OwnAnswer {
+  reason: Reason;
+  message: string;
   status: number;
-  headers: Record<string, string>;
-  body: string;
 }
 
-function answerOf(reason: Reason, message: string, status: number): Answer {
+/** What went wrong, as an answer; anything that is none of ours gets `otherwise`. */
+export function answerFor(error: unknown, otherwise: Reason): OwnAnswer {
+  if (error instanceof Malformed) return { reason: 'RequestInvalid', message: error.message, status: error.status };
+  const { reason, message } = failureOf(error, otherwise);
+  return { reason, message, status: statusOf(reason) };
+}
+
+/** The bytes of it. `close` when the connection ends with it; HEAD gets no body (RFC 9110 section 9.3.2). */
+export function bytesOf({ reason, message, status }: OwnAnswer, close: boolean, method = ''): Buffer {
   const body = `${JSON.stringify({ error: reason, message })}\n`;
-  const headers: Record<string, string> = {
-    'content-type': 'application/json',
-    'content-length': String(Buffer.byteLength(body)),
-    'cache-control': 'no-store',
-    'rekey-error': reason,
-  };
-  if (status === 503) headers['retry-after'] = '5';
-  if (status === 502) headers['retry-after'] = '1';
-  if (status === 405) headers['allow'] = allowed;
-  return { status, headers, body };
-}
-
-/** Answers in the sidecar's own name. `close` when the client may not send the body that it announced. */
-export function sendAnswer(response: ServerResponse, { reason, message }: Failure, close = false): number {
-  const { status, headers, body } = answerOf(reason, message, statusOf(reason));
-  if (close) headers['connection'] = 'close';
-  response.writeHead(status, headers);
-  response.end(body);
-  return status;
-}
-
-/** Answers on a connection whose request did not parse, and ends it. `status` where the reason's own is not particular enough. */
-export function endWithAnswer(socket: Duplex, reason: Reason, status: number = statusOf(reason)): void {
-  const { headers, body } = answerOf(reason, reasons[reason], status);
-  const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`);
+  const fields = ['content-type', 'application/json', 'content-length', String(Buffer.byteLength(body)), 'cache-control', 'no-store'];
+  fields.push('rekey-error', reason);
+  if (status === 503) fields.push('retry-after', '5');
+  if (status === 502) fields.push('retry-after', '1');
+  if (status === 405) fields.push('allow', allowed);
+  if (close) fields.push('connection', 'close');
+  return Buffer.from(`HTTP/1.1 ${status} ${phrases[status] ?? ''}\r\n${linesOf(fields)}\r\n${method === 'HEAD' ? '' : body}`);
 }
 
 /** What went wrong, as a Failure; anything that is none of ours gets `otherwise`. */

@@ -1,85 +1,106 @@
-import type { ClientRequest, IncomingMessage } from 'node:http';
-import { trailersOf } from './hop.ts';
+import type { UpstreamConnection } from './upstream-connection.ts';
 
 /** A body up to this size is kept while its call runs, so that the call can be replayed. */
 export const mostKept = 256 * 1024;
+
+/** What all calls together may keep. */
+const mostKeptByAll = 8 * 1024 * 1024;
+let keptByAll = 0;
 
 /**
  * A request's body on its way to an upstream, or to a second one when the call is replayed: what was read so far is kept up to
  * `mostKept` and written again, the rest follows as it comes. Reads no faster than the upstream takes it.
  */
 export class RequestBody {
-  readonly #request: IncomingMessage;
-  readonly #droppedTrailer: (name: string) => boolean;
+  readonly #flow: (on: boolean) => void;
   #kept: Buffer[] = [];
+  #keptBytes = 0;
   #bytes = 0;
+  #isDiscarded = false;
+  readonly isPresent: boolean;
   #ended: boolean;
-  #sink: ClientRequest | undefined;
+  #sink: UpstreamConnection | undefined;
 
-  constructor(request: IncomingMessage, present: boolean, droppedTrailer: (name: string) => boolean) {
-    this.#request = request;
-    this.#droppedTrailer = droppedTrailer;
+  /** `flow` lets the client's bytes come, or holds them. */
+  constructor(present: boolean, flow: (on: boolean) => void) {
+    this.isPresent = present;
     this.#ended = !present;
-    if (!present) return;
-    request.on('data', (chunk: Buffer) => this.#read(chunk));
-    request.on('end', () => this.#end());
-    request.pause();
+    this.#flow = flow;
   }
 
   /** Whether all that was read is still there. */
   get replayable(): boolean {
-    return this.#bytes <= mostKept;
+    return this.#bytes === this.#keptBytes && !this.#isDiscarded;
   }
 
   get ended(): boolean {
     return this.#ended;
   }
 
-  /** Writes the body to this upstream, from its first byte. */
-  attach(sink: ClientRequest): void {
-    this.#sink = sink;
-    for (const chunk of this.#kept) sink.write(chunk);
-    if (this.#ended) this.#finish(sink);
-    else this.#request.resume();
+  /** Whether the client has begun to send it. */
+  get begun(): boolean {
+    return this.#bytes > 0;
   }
 
-  /** Stops reading until the next `attach`. */
+  /** Writes the body to this upstream, from its first byte. */
+  attach(sink: UpstreamConnection): void {
+    this.#sink = sink;
+    for (const piece of this.#kept) sink.write(piece);
+    if (this.#ended) sink.requested();
+    else this.#flow(!sink.full);
+  }
+
+  /** Goes on where `detach` stopped, to the same upstream. */
+  resume(sink: UpstreamConnection): void {
+    this.#sink = sink;
+    if (!this.#ended) this.#flow(!sink.full);
+  }
+
+  /** Stops reading until the next `attach` or `resume`. */
   detach(): void {
     this.#sink = undefined;
-    if (!this.#ended) this.#request.pause();
+    if (!this.#ended) this.#flow(false);
   }
 
-  /** Reads what is left without keeping it: the answer is there, nobody needs the rest, and the connection is to be used again. */
+  /** Lets what is left come without keeping it: nobody needs the rest, and the connection is to be used again. */
   discard(): void {
     this.#sink = undefined;
-    this.#drop();
-    if (!this.#ended) this.#request.resume();
+    this.#isDiscarded = true;
+    this.forget();
+    if (!this.#ended) this.#flow(true);
   }
 
-  #read(chunk: Buffer): void {
-    this.#bytes += chunk.length;
-    if (this.replayable) this.#kept.push(chunk);
-    else this.#drop();
-    const sink = this.#sink;
-    if (sink === undefined || sink.write(chunk)) return;
-    this.#request.pause();
-    sink.once('drain', () => {
-      if (this.#sink === sink) this.#request.resume();
-    });
-  }
-
-  #drop(): void {
+  /** Gives the memory back. */
+  forget(): void {
+    keptByAll -= this.#keptBytes;
     this.#kept = [];
-    this.#bytes = mostKept + 1;
+    this.#keptBytes = 0;
   }
 
-  #end(): void {
-    this.#ended = true;
-    if (this.#sink !== undefined) this.#finish(this.#sink);
+  /** The upstream takes more. */
+  drained(): void {
+    if (!this.#ended && this.#sink !== undefined) this.#flow(true);
   }
 
-  #finish(sink: ClientRequest): void {
-    if (this.#request.rawTrailers.length > 0) sink.addTrailers(trailersOf(this.#request.rawTrailers, this.#droppedTrailer));
-    sink.end();
+  /** The next piece, or the last. A piece of no bytes may end it. */
+  read(piece: Buffer, last: boolean): void {
+    this.#ended = last;
+    if (this.#isDiscarded) return;
+    const sink = this.#sink;
+    this.#keep(piece, sink === undefined);
+    if (sink !== undefined && piece.length > 0) sink.write(piece);
+    if (last) sink?.requested();
+    else if (sink === undefined || sink.full) this.#flow(false);
+  }
+
+  /** What is not sent yet is kept in any case. */
+  #keep(piece: Buffer, isUnsent: boolean): void {
+    const whole = this.replayable;
+    this.#bytes += piece.length;
+    if (whole && (isUnsent || (this.#bytes <= mostKept && keptByAll + piece.length <= mostKeptByAll))) {
+      this.#kept.push(piece);
+      this.#keptBytes += piece.length;
+      keptByAll += piece.length;
+    } else if (this.#keptBytes > 0) this.forget();
   }
 }

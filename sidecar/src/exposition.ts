@@ -57,6 +57,11 @@ function register(client: Client, metrics: Metrics): Registry {
   counter('rekey_source_reads_total', 'Reads of the source, by outcome.', ['credential', 'outcome'], () => reads(metrics));
   counter('rekey_audit_lost_total', 'Audit lines that could not be written.', [], () => [{ labels: {}, value: metrics.auditLost }]);
   gauge('rekey_upstream_connections', 'Open connections to upstreams.', [], () => [{ labels: {}, value: metrics.connections }]);
+  gauge('rekey_client_connections', 'Open connections of clients.', [], () => [{ labels: {}, value: metrics.clients }]);
+  gauge('rekey_calls_active', 'Calls under way.', ['credential'], () => each(metrics, ({ active }) => active));
+  counter('rekey_limits_total', 'Limits that clients have reached.', ['limit'], () =>
+    [...metrics.limits].map(([limit, value]) => ({ labels: { limit }, value })),
+  );
   gauge('rekey_credential_info', 'The version that the last call carried.', ['credential', 'version'], () => versions(metrics));
   gauge('process_resident_memory_bytes', 'Resident memory.', [], () => [{ labels: {}, value: process.memoryUsage.rss() }]);
   counter('process_cpu_seconds_total', 'CPU time, user and system.', [], () => [{ labels: {}, value: cpuSeconds() }]);

@@ -1,71 +1,92 @@
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import type { Reason } from '@rekey/lib/reason.ts';
 import { Failure } from '@rekey/lib/reason.ts';
-import { failureOf, sendAnswer } from './answer.ts';
+import { answerFor, failureOf } from './answer.ts';
+import { Attempt } from './attempt.ts';
+import type { Attempted } from './attempt.ts';
 import type { Audit } from './audit.ts';
 import { RequestBody } from './body.ts';
 import type { Grant } from './credential.ts';
+import { discard } from './discard.ts';
 import type { Checked } from './head.ts';
+import { trailerLines } from './hop.ts';
+import type { BodyReader } from './http/body-reader.ts';
+import { requestBody } from './http/body-reader.ts';
+import { closes } from './http/control.ts';
+import { Malformed } from './http/malformed.ts';
+import type { ResponseHead } from './http/response-head.ts';
 import type { Found } from './inject.ts';
 import { find, twins } from './inject.ts';
+import type { Limits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import { outgoingOf } from './outgoing.ts';
-import { judge } from './refused.ts';
-import { discard, relay } from './relay.ts';
+import { isRefusal, mostRead, verdictOf } from './refused.ts';
+import type { Client } from './relay.ts';
+import { Reply } from './relay.ts';
 import type { Upstream } from './upstream.ts';
-import { isLost, isVerified, upstreamFailure } from './upstream.ts';
+import { useOf } from './use.ts';
 
 /** What all calls share. */
 export interface Means {
   upstream: Upstream;
   audit: Audit;
   metrics: Metrics;
+  limits: Limits;
 }
 
-/** Methods whose repetition does no harm (RFC 9110 section 9.2.2). */
-const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+/** What came of an answer while it is not decided whether it goes on. */
+interface Held {
+  pieces: Buffer[];
+  /** Of the body. */
+  bytes: number;
+}
 
 /**
  * One call: finds the placeholder, fetches the value, sends, looks for a refusal, replays once with a newer value, and hands the
  * answer on. Each step goes on by a callback; only a value that is not in memory costs a promise.
  */
-export class Call {
+export class Call implements Attempted {
+  /** Finds the end of the request's body; undefined when there is none. */
+  readonly reader: BodyReader | undefined;
+  readonly upload: RequestBody;
   readonly #means: Means;
-  readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
+  readonly #client: Client;
   readonly #checked: Checked;
   readonly #found: Found | undefined;
-  readonly #body: RequestBody;
   readonly #began = performance.now();
-  #current: ClientRequest | undefined;
-  #answer: IncomingMessage | undefined;
+  readonly #attempt: Attempt;
+  readonly #reply: Reply;
   #grant: Grant | undefined;
+  /** The one of `grant`, until the call is over. */
   #carried: Grant | undefined;
-  /** A request has gone to a verified upstream. */
-  #reached = false;
+  #answer: ResponseHead | undefined;
+  #held: Held | undefined;
+  /** The answer has come whole. */
+  #whole = false;
+  /** The upstream has cut it off. */
+  #cut = false;
   /** The source is being asked after a refusal. */
   #asking = false;
   #replayed = false;
   #retried = false;
-  #continued = false;
   #told = false;
   #over = false;
 
-  constructor(means: Means, request: IncomingMessage, response: ServerResponse, checked: Checked) {
-    const { rule, target, chunked, length } = checked;
+  constructor(means: Means, client: Client, checked: Checked) {
+    const { head, rule, target } = checked;
     this.#means = means;
-    this.#request = request;
-    this.#response = response;
+    this.#client = client;
     this.#checked = checked;
-    this.#found = find({ fields: request.rawHeaders, target }, rule.spec?.inject ?? [], rule.placeholders);
-    this.#body = new RequestBody(request, chunked || (length !== undefined && length !== '0'), twins(this.#found));
+    this.#found = find({ fields: head.fields, target }, rule.spec?.inject ?? [], rule.placeholders);
+    this.reader = requestBody(head.control, (lines) => trailerLines(lines, twins(this.#found)));
+    this.upload = new RequestBody(this.reader !== undefined, (on) => client.flow(on));
+    this.#attempt = new Attempt(means.upstream, checked, this.upload);
+    this.#reply = new Reply(client, head);
   }
 
   start(): void {
-    const { credential, spec } = this.#checked.rule;
-    this.#request.on('error', () => {}); // the response's close tells
-    this.#response.on('error', () => {});
-    this.#response.once('close', () => this.#closed());
+    const { credential, spec, counters } = this.#checked.rule;
+    counters.active += 1;
+    if (counters.active > this.#means.limits.calls) return this.#fail(new Failure('CallLimitReached'));
     if (spec === undefined) return this.#fail(new Failure('CredentialDeleted'));
     if (this.#found === undefined) return this.#send(false);
     try {
@@ -96,150 +117,212 @@ export class Call {
   }
 
   #send(fresh: boolean): void {
-    let request: ClientRequest;
     try {
-      const { value } = this.#grant ?? {};
-      const outgoing = outgoingOf(this.#request, this.#checked, { found: this.#found, value, continued: this.#continued });
-      request = this.#means.upstream.send(outgoing, fresh);
-    } catch {
-      // Node refuses to write a head that the parser let pass, or the value itself.
-      return this.#fail(new Failure(this.#grant === undefined ? 'RequestInvalid' : 'SecretValueInvalid'));
+      const head = outgoingOf(this.#checked, { found: this.#found, value: this.#grant?.value, continued: this.#reply.continued });
+      this.#attempt.send(head, fresh, this);
+    } catch (error) {
+      this.#fail(failureOf(error, 'SecretValueInvalid'));
     }
-    this.#current = request;
-    this.#answer = undefined;
-    request.on('error', (error) => this.#lost(request, error));
-    request.on('response', (answer) => this.#answered(request, answer));
-    request.on('continue', () => this.#continue(request));
-    this.#body.attach(request);
   }
 
-  #continue(request: ClientRequest): void {
-    if (request !== this.#current || this.#continued || this.#response.headersSent) return;
-    this.#continued = true;
-    this.#response.writeContinue();
+  undialled(failure: Failure): void {
+    this.#fail(failure);
   }
 
-  /** The request failed. Once there is an answer that no longer matters: an upstream may answer and close before it has read a body. */
-  #lost(request: ClientRequest, error: unknown): void {
-    if (request !== this.#current || this.#over || this.#answer !== undefined) return;
-    const again = request.reusedSocket && isLost(error) && idempotent.has(this.#request.method ?? '') && this.#body.replayable;
-    if (!again || this.#retried) return this.#fail(upstreamFailure(error, request));
-    this.#retried = true;
-    this.#send(true);
+  drained(): void {
+    this.upload.drained();
   }
 
-  #answered(request: ClientRequest, answer: IncomingMessage): void {
-    if (request !== this.#current || this.#over) return void answer.destroy();
-    this.#answer = answer;
-    this.#reached = true;
-    answer.on('error', () => this.#truncated(answer));
+  informed(head: ResponseHead, raw: Buffer): void {
+    this.#reply.inform(head, raw);
+  }
+
+  answered(head: ResponseHead, raw: Buffer, last: boolean): void {
+    this.#answer = head;
+    if (last) this.#come();
     const grant = this.#grant;
-    if (grant === undefined) return this.#relay(answer, [], false);
-    this.#checked.rule.credential.answered(grant.version, answer.rawHeaders);
-    judge(answer, this.#checked.rule.spec?.refused ?? [], (refused, read, ended) => {
-      if (answer !== this.#answer || this.#over) return;
-      if (refused && !this.#replayed) return this.#refused(grant, answer, () => this.#relay(answer, read, ended));
-      this.#report(grant, answer, refused);
-      this.#relay(answer, read, ended);
-    });
+    if (grant === undefined) return this.#relay(head, [raw]);
+    this.#checked.rule.credential.answered(grant.version, head.fields);
+    const verdict = verdictOf(head, this.#checked.rule.spec?.refused ?? []);
+    if (verdict === 'accepted') return this.#judged(grant, head, [raw], false);
+    if (verdict === 'refused') return this.#judged(grant, head, [raw], true);
+    this.#held = { pieces: [raw], bytes: raw.length - head.size };
+    this.#decide(grant, head, this.#held);
   }
 
-  #truncated(answer: IncomingMessage): void {
-    if (answer !== this.#answer || this.#over || this.#asking) return;
-    if (this.#response.headersSent) this.#response.destroy();
-    else this.#fail(new Failure('UpstreamReset'));
+  more(piece: Buffer, last: boolean): void {
+    if (last) this.#come();
+    const held = this.#held;
+    if (held === undefined) return this.#wrote(this.#reply.write(piece));
+    held.pieces.push(piece);
+    held.bytes += piece.length;
+    if (!this.#asking && this.#grant !== undefined && this.#answer !== undefined) this.#decide(this.#grant, this.#answer, held);
+  }
+
+  /** The connection is somebody else's from now on. */
+  #come(): void {
+    this.#whole = true;
+    this.#attempt.connection = undefined;
+    this.upload.detach();
+  }
+
+  /** The body is read to its end, or until there is too much of it to say that the credential is refused. */
+  #decide(grant: Grant, head: ResponseHead, { pieces, bytes }: Held): void {
+    if (!this.#whole && bytes <= mostRead) return;
+    const [first = Buffer.alloc(0), ...rest] = pieces;
+    const body = [first.subarray(head.size), ...rest];
+    this.#judged(grant, head, pieces, this.#whole && isRefusal(head, body, this.#checked.rule.spec?.refused ?? []));
+  }
+
+  #judged(grant: Grant, head: ResponseHead, pieces: Buffer[], refused: boolean): void {
+    if (refused && !this.#replayed) return this.#refused(grant, head, { pieces, bytes: 0 });
+    this.#report(grant, head, refused);
+    this.#relay(head, pieces);
   }
 
   /** The source is asked for something newer; the answer waits meanwhile, and passes when there is nothing or the body is gone. */
-  #refused(grant: Grant, answer: IncomingMessage, pass: () => void): void {
+  #refused(grant: Grant, head: ResponseHead, held: Held): void {
     const newer = this.#checked.rule.credential.grantAfterRefusal(grant.version);
     const passes = (): void => {
       if (this.#over) return;
       this.#asking = false;
-      this.#report(grant, answer, true);
-      pass();
+      this.#report(grant, head, true);
+      this.#resume();
+      this.#relay(head, held.pieces);
     };
-    if (!this.#body.replayable) {
+    if (!this.upload.replayable) {
       newer.catch(() => {}); // the next call tells
       return passes();
     }
+    this.#held = held;
     this.#asking = true;
-    this.#body.detach();
+    this.upload.detach();
+    this.#attempt.connection?.pause();
     newer.then((newest) => {
       if (newest.version === grant.version) passes();
-      else this.#replay(newest, answer);
+      else this.#replay(newest);
     }, passes);
   }
 
-  #replay(grant: Grant, refused: IncomingMessage): void {
+  #resume(): void {
+    const { connection } = this.#attempt;
+    if (connection === undefined) return;
+    connection.resume();
+    this.upload.resume(connection);
+  }
+
+  #replay(grant: Grant): void {
     if (this.#over) return;
+    const { connection } = this.#attempt;
+    if (connection !== undefined && this.upload.ended) discard(connection);
+    else connection?.destroy();
+    this.#attempt.connection = undefined;
     this.#asking = false;
     this.#replayed = true;
     this.#checked.rule.counters.replays += 1;
     this.#carry(grant);
-    discard(refused);
+    this.#held = undefined;
+    this.#answer = undefined;
+    this.#whole = false;
     this.#send(false);
   }
-
-  #report({ version }: Grant, { statusCode = 0 }: IncomingMessage, refused: boolean): void {
+  #report({ version }: Grant, { status }: ResponseHead, refused: boolean): void {
     // A broken upstream says nothing about the credential.
-    if (refused || statusCode < 500) this.#checked.rule.credential.report(version, !refused);
+    if (refused || status < 500) this.#checked.rule.credential.report(version, !refused);
   }
 
-  #relay(answer: IncomingMessage, read: readonly Buffer[], ended: boolean): void {
-    if (!ended && answer.destroyed && !answer.complete) return this.#fail(new Failure('UpstreamReset'));
-    try {
-      relay(answer, this.#response, read, ended);
-    } catch {
-      return this.#fail(new Failure('UpstreamReset', 'the upstream answered something that is not HTTP/1.1'));
+  #relay(head: ResponseHead, [first = Buffer.alloc(0), ...rest]: readonly Buffer[]): void {
+    if (this.#cut) return this.#fail(new Failure('UpstreamReset'));
+    this.#held = undefined;
+    this.#tell(head.status, undefined);
+    let more = this.#reply.begin(head, first, this.#isUnasked());
+    for (const piece of rest) more = this.#reply.write(piece) && more;
+    this.#wrote(more);
+  }
+
+  /** Reads no faster than the client takes it. */
+  #wrote(more: boolean): void {
+    if (this.#whole) this.#finish();
+    else if (!more) this.#attempt.connection?.pause();
+  }
+
+  clientDrained(): void {
+    if (!this.#asking) this.#attempt.connection?.resume();
+  }
+
+  #finish(): void {
+    this.#end();
+    this.upload.discard();
+    this.#reply.end();
+  }
+
+  /** The client announced a body, and waits for a word that has not come. */
+  #isUnasked(): boolean {
+    return this.#checked.head.control.expect !== undefined && !this.#reply.continued && !this.upload.begun;
+  }
+
+  lost(error: Error | undefined, untaken: boolean): void {
+    const { connection } = this.#attempt;
+    this.#attempt.connection = undefined;
+    if (this.#asking) return void (this.#cut = true);
+    if (this.#reply.begun) {
+      this.#end();
+      return this.#client.destroy();
     }
-    this.#tell(answer.statusCode ?? 0, undefined);
+    const unanswered = this.#answer === undefined && !(error instanceof Malformed);
+    if (this.#retried || !unanswered || !this.#attempt.mayRepeat(connection?.reused ?? false, untaken)) {
+      return this.#fail(
+        new Failure('UpstreamReset', error instanceof Malformed ? `the upstream's answer is not HTTP/1.1: ${error.message}` : undefined),
+      );
+    }
+    this.#retried = true;
+    this.#send(true);
   }
 
-  #fail(failure: Failure): void {
+  /** The client's request cannot go on: what it still sends is of no use, and its connection ends. */
+  abort(error: unknown): void {
+    if (!this.#reply.begun) return this.#fail(error, true);
+    this.#attempt.end();
+    this.#end();
+    this.#client.destroy();
+  }
+
+  #fail(error: unknown, close = this.#isUnasked() || closes(this.#checked.head.control)): void {
     if (this.#over) return;
-    this.#reached ||= isVerified(this.#current);
-    const unasked = this.#request.headers.expect !== undefined && !this.#continued;
-    this.#means.metrics.error(failure.reason);
-    this.#tell(sendAnswer(this.#response, failure, unasked), failure.reason);
-    this.#current?.destroy();
-    this.#current = undefined;
-    this.#body.discard();
+    const answer = answerFor(error, 'RequestInvalid');
+    this.#means.metrics.error(answer.reason);
+    this.#tell(answer.status, answer.reason);
+    this.#attempt.end();
+    this.#end();
+    this.upload.discard();
+    this.#client.fail(answer, close);
   }
 
-  /** Client gone, or all said: whatever still runs for this call ends. */
-  #closed(): void {
+  /** The client is gone: whatever still runs for this call ends. */
+  closed(): void {
+    if (this.#over) return;
+    this.#tell(0, undefined);
+    this.#attempt.end();
+    this.#end();
+    this.upload.forget();
+  }
+
+  #end(): void {
     this.#over = true;
     this.#carry(undefined);
-    this.#reached ||= isVerified(this.#current);
-    this.#tell(0, undefined);
-    if (!this.#response.writableFinished || !this.#body.ended) this.#current?.destroy();
-    if (this.#response.writableFinished) this.#body.discard();
+    this.#checked.rule.counters.active -= 1;
   }
 
   /** One line and one count a call, when its answer begins: a stream may last for hours. */
   #tell(status: number, reason: Reason | undefined): void {
     if (this.#told) return;
     this.#told = true;
-    const { rule, target } = this.#checked;
-    const { counters, host, credential } = rule;
+    const { counters } = this.#checked.rule;
     const milliseconds = performance.now() - this.#began;
     const grant = this.#grant;
     counters.add(status, milliseconds / 1000);
     if (grant !== undefined) counters.version = grant.version;
-    this.#means.audit.add({
-      credential: credential.name,
-      version: grant?.version,
-      host,
-      method: this.#request.method ?? '',
-      target,
-      status,
-      latencyMilliseconds: Math.round(milliseconds * 10) / 10,
-      cache: grant?.cache ?? 'none',
-      injected: grant !== undefined && this.#reached,
-      replayed: this.#replayed,
-      reason,
-      traceparent: this.#request.headers['traceparent'] as string | undefined,
-    });
+    const { reached } = this.#attempt;
+    this.#means.audit.add(useOf(this.#checked, { status, reason, milliseconds, grant, reached, replayed: this.#replayed }));
   }
 }

@@ -1,91 +1,58 @@
-import type { IncomingMessage } from 'node:http';
-import type { TLSSocket } from 'node:tls';
 import { Failure } from '@rekey/lib/reason.ts';
-import type { Fields } from './hop.ts';
+import type { Entrance } from './entrance.ts';
+import { Malformed } from './http/malformed.ts';
+import type { RequestHead } from './http/request-head.ts';
 import type { Rule, Table } from './rule.ts';
 
-/** Fields that decide where a request goes and where it ends: each at most once (RFC 9112 sections 3.2 and 6.3). */
-const single = new Set(['host', 'upgrade', 'transfer-encoding', 'content-length']);
-const lengths = new Set([...single].map((name) => name.length));
-
-/** How the request's body is framed, and the one Host. */
-interface Framing {
-  authority: string;
-  chunked: boolean;
-  /** The Content-Length, or undefined when there is none. */
-  length: string | undefined;
-}
-
-/** A request that may go on: its rule, its target in origin form, and its framing. */
-export interface Checked extends Framing {
+/** A request that may go on: its head, its rule, its upstream, and its target in origin form. */
+export interface Checked {
+  head: RequestHead;
   rule: Rule;
+  host: string;
+  port: number;
   target: string;
 }
 
 /**
- * What the parser lets pass and this door does not. Throws a Failure.
+ * What is good HTTP/1.1, and does not pass this door. Throws a Failure, or Malformed where the status is a particular one.
  *
  * | what                                             | reason             |
  * |--------------------------------------------------|--------------------|
  * | CONNECT, TRACE                                   | MethodNotSupported |
- * | Host missing; Host, Content-Length or Transfer-Encoding twice | RequestInvalid |
- * | Upgrade; a transfer coding that is not `chunked` | RequestInvalid     |
+ * | Host missing                                     | RequestInvalid     |
+ * | Upgrade                                          | RequestInvalid     |
+ * | an Expect that is not 100-continue               | RequestInvalid, 417 |
  * | a target with a fragment, or neither a path nor `*` of OPTIONS | RequestInvalid |
- * | Host or target name another host than the TLS handshake did    | HostNotConfigured |
+ * | Host or target name another host than the one of the entrance  | HostNotConfigured |
  * | no credential has this host and port             | HostNotConfigured  |
  */
-export function check(request: IncomingMessage, table: Table): Checked {
-  const { method = '', url = '', rawHeaders } = request;
+export function check(head: RequestHead, entrance: Entrance, table: Table): Checked {
+  const { method, control } = head;
   if (method === 'CONNECT' || method === 'TRACE') throw new Failure('MethodNotSupported');
-  const framing = framingOf(rawHeaders);
-  const { servername, localPort } = request.socket as TLSSocket;
-  const host = typeof servername === 'string' ? servername.toLowerCase() : '';
-  const key = `${host}:${localPort}`;
-  if (!names(framing.authority, host, key))
-    throw new Failure('HostNotConfigured', 'the Host header and the TLS handshake name different hosts');
-  const target = originForm(method, url, host, key);
-  const rule = table.find(key);
-  if (rule === undefined) throw new Failure('HostNotConfigured');
-  return { rule, target, ...framing };
-}
-
-/** Throws when the fields are not fit to be forwarded. */
-function framingOf(fields: Fields): Framing {
-  const { host, upgrade, 'transfer-encoding': coding, 'content-length': length } = singleFields(fields);
-  if (host === undefined) throw new Failure('RequestInvalid', 'the request has no Host');
-  if (upgrade !== undefined) throw new Failure('RequestInvalid', 'upgrades such as WebSocket are not forwarded');
-  if (coding === undefined) return { authority: host, chunked: false, length };
-  if (coding.toLowerCase() !== 'chunked') throw new Failure('RequestInvalid', 'the only transfer coding is chunked');
-  if (length !== undefined) throw new Failure('RequestInvalid', 'the request has two lengths');
-  return { authority: host, chunked: true, length };
-}
-
-function singleFields(fields: Fields): Partial<Record<string, string>> {
-  const seen: Partial<Record<string, string>> = {};
-  for (let at = 0; at < fields.length; at += 2) {
-    const name = fields[at] ?? '';
-    if (!lengths.has(name.length)) continue;
-    const lower = name.toLowerCase();
-    if (!single.has(lower)) continue;
-    if (seen[lower] !== undefined) throw new Failure('RequestInvalid', `the request has more than one ${lower}`);
-    seen[lower] = fields[at + 1] ?? '';
+  if (control.upgrade !== undefined) throw new Failure('RequestInvalid', 'upgrades such as WebSocket are not forwarded');
+  if (control.expect !== undefined && control.expect !== '100-continue') throw new Malformed('the only expectation is 100-continue', 417);
+  if (control.host === undefined) throw new Failure('RequestInvalid', 'the request has no Host');
+  if (!entrance.names(control.host)) {
+    throw new Failure('HostNotConfigured', 'the Host header names another host than the one that the connection was made for');
   }
-  return seen;
-}
-
-/** Whether an authority is this host, with the port or without. */
-function names(authority: string, host: string, key: string): boolean {
-  const lower = authority.toLowerCase();
-  return lower === key || lower === host;
+  const target = originForm(head, entrance);
+  const { host, port } = entrance;
+  const rule = table.find(entrance.key);
+  if (rule === undefined) throw new Failure('HostNotConfigured');
+  return { head, rule, host, port, target };
 }
 
 /** RFC 9112 section 3.2: a server takes the absolute form too, but only for itself. */
-function originForm(method: string, url: string, host: string, key: string): string {
-  if (url.includes('#')) throw new Failure('RequestInvalid', 'the target has a fragment');
-  if (url.startsWith('/') || (url === '*' && method === 'OPTIONS')) return url;
-  const absolute = /^https:\/\/([^/?]*)(.*)$/iu.exec(url);
-  if (absolute === null) throw new Failure('RequestInvalid', 'the target is neither a path nor an https URL');
-  const [, authority = '', rest = ''] = absolute;
-  if (!names(authority, host, key)) throw new Failure('HostNotConfigured', 'the target and the TLS handshake name different hosts');
-  return rest.startsWith('/') ? rest : `/${rest}`;
+function originForm({ method, target }: RequestHead, entrance: Entrance): string {
+  if (target.includes('#')) throw new Failure('RequestInvalid', 'the target has a fragment');
+  if (target.startsWith('/') || (target === '*' && method === 'OPTIONS')) return target;
+  const scheme = `${entrance.scheme}://`;
+  if (target.slice(0, scheme.length).toLowerCase() !== scheme) {
+    throw new Failure('RequestInvalid', `the target is neither a path nor a URL of ${entrance.scheme}`);
+  }
+  const rest = target.slice(scheme.length);
+  const end = rest.search(/[/?]/u);
+  const [authority, path] = end < 0 ? [rest, ''] : [rest.slice(0, end), rest.slice(end)];
+  if (entrance.names(authority)) return path.startsWith('/') ? path : `/${path}`;
+  throw new Failure('HostNotConfigured', 'the target names another host than the one that the connection was made for');
 }

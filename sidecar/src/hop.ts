@@ -1,5 +1,10 @@
+import type { Fields } from './http/fields.ts';
+import { Names, readFields } from './http/fields.ts';
+
+export type { Fields };
+
 /** Header fields of one connection, which end here in both directions (RFC 9110 section 7.6.1; `proxy-*` by section 11.7). */
-const hopByHop = new Set([
+const hopByHop = new Names([
   'connection',
   'keep-alive',
   'proxy-connection',
@@ -12,8 +17,11 @@ const hopByHop = new Set([
   'http2-settings',
 ]);
 
+/** What `Connection` cannot take away: these say for whom the message is and where it ends. */
+const kept = new Set(['host', 'content-length', 'content-type', 'content-encoding', 'expect']);
+
 /** Never among the trailers: they frame or route a message (RFC 9110 section 6.5.1). */
-const notInTrailers = new Set([
+const notInTrailers = new Names([
   'host',
   'content-length',
   'content-encoding',
@@ -24,39 +32,64 @@ const notInTrailers = new Set([
   'set-cookie',
 ]);
 
-export type Fields = readonly string[];
+/** Tells names of fields, as they came, that are not to go on. */
+export type Dropped = (name: string) => boolean;
+
+const none: Dropped = () => false;
 
 /** The names that the `Connection` fields nominate, in lower case, or undefined when there are none but the usual two. */
-function nominated(raw: Fields): Set<string> | undefined {
-  let names: Set<string> | undefined;
-  for (let at = 0; at < raw.length; at += 2) {
-    if (raw[at]?.toLowerCase() !== 'connection') continue;
-    for (const part of (raw[at + 1] ?? '').toLowerCase().split(',')) {
-      const name = part.trim();
-      if (name !== 'keep-alive' && name !== 'close' && name !== '') (names ??= new Set()).add(name);
-    }
-  }
-  return names;
+function nominated(connection: string): Set<string> | undefined {
+  if (connection === '' || connection === 'keep-alive' || connection === 'close') return undefined;
+  const names = connection.split(',').map((part) => part.trim());
+  const others = names.filter((name) => name !== '' && name !== 'keep-alive' && name !== 'close' && !kept.has(name));
+  return others.length === 0 ? undefined : new Set(others);
 }
 
-/**
- * The fields that go on to the other side: flat pairs of name and value in their order and case, without those of this connection
- * and without those that `dropped` (a name in lower case) tells.
- */
-export function endToEnd(raw: Fields, dropped: (name: string) => boolean = () => false): string[] {
-  const ending = nominated(raw);
-  const kept: string[] = [];
+function connectionOf(raw: Fields): string {
+  let connection = '';
+  for (let at = 0; at < raw.length; at += 2) if (raw[at]?.toLowerCase() === 'connection') connection += `,${raw[at + 1]?.toLowerCase()}`;
+  return connection;
+}
+
+/** The fields that go on to the other side, in their order and case: without those of this connection and those `dropped`. */
+export function endToEnd(raw: Fields, connection: string, dropped: Dropped = none): string[] {
+  const ending = nominated(connection);
+  const on: string[] = [];
   for (let at = 0; at < raw.length; at += 2) {
     const name = raw[at] ?? '';
-    const lower = name.toLowerCase();
-    if (hopByHop.has(lower) || ending?.has(lower) === true || dropped(lower)) continue;
-    kept.push(name, raw[at + 1] ?? '');
+    if (hopByHop.has(name) || dropped(name) || ending?.has(name.toLowerCase()) === true) continue;
+    on.push(name, raw[at + 1] ?? '');
   }
-  return kept;
+  return on;
+}
+
+/** Whether a message's fields may go on as they are: none is of this connection, but for a `Connection: keep-alive` that holds here too. */
+export function allEndToEnd(raw: Fields, connection: string): boolean {
+  if (connection !== '' && connection !== 'keep-alive') return false;
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at] ?? '';
+    if (hopByHop.has(name) && !(name.length === 10 && raw[at + 1]?.toLowerCase() === 'keep-alive') && !isFraming(name)) return false;
+  }
+  return true;
+}
+
+/** Chunks pass as they are, so the field that announces them does too. */
+const isFraming = (name: string): boolean => name.length === 17 && name.toLowerCase() === 'transfer-encoding';
+
+/** Field lines, as they stand in a message. */
+export function linesOf(fields: Fields): string {
+  let lines = '';
+  for (let at = 0; at < fields.length; at += 2) lines += `${fields[at]}: ${fields[at + 1]}\r\n`;
+  return lines;
 }
 
 /** Trailer fields that go on, as pairs. */
-export function trailersOf(raw: Fields, dropped: (name: string) => boolean = () => false): [string, string][] {
-  const kept = endToEnd(raw, (name) => notInTrailers.has(name) || dropped(name));
-  return Array.from({ length: kept.length / 2 }, (_, index) => [kept[2 * index] ?? '', kept[2 * index + 1] ?? '']);
+export function trailersOf(raw: Fields, dropped: Dropped = none): [string, string][] {
+  const on = endToEnd(raw, connectionOf(raw), (name) => notInTrailers.has(name) || dropped(name.toLowerCase()));
+  return Array.from({ length: on.length / 2 }, (_, index) => [on[2 * index] ?? '', on[2 * index + 1] ?? '']);
+}
+
+/** The same as lines of a chunked body's end. Throws Malformed. */
+export function trailerLines(lines: string, dropped: Dropped = none): string {
+  return lines === '' ? '' : linesOf(trailersOf(readFields(lines, 0), dropped).flat());
 }

@@ -78,11 +78,11 @@ function decoded(text: string): string {
 /** `_` and `-` are one to servers that hand headers on as variables (RFC 3875 section 4.1.18), so both are twins of the header. */
 const canonical = (name: string): string => name.toLowerCase().replaceAll('_', '-');
 
-/** Whether this header is, or passes for, one that gets the value: such copies are dropped. Names in lower case. */
+/** Whether this header is, or passes for, one that gets the value: such copies are dropped. */
 export function twins(found: Found | undefined): (name: string) => boolean {
   if (found === undefined || found.headers.length === 0) return () => false;
   const names = found.headers.map(({ name }) => canonical(name));
-  return (name) => names.includes(canonical(name));
+  return (name) => names.some((twin) => twin.length === name.length && twin === canonical(name));
 }
 
 /** The headers that carry the value, as flat pairs: one for each place where the placeholder stood. */

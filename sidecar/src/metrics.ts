@@ -1,4 +1,5 @@
 import type { Reason } from '@rekey/lib/reason.ts';
+import type { Limit } from './limits.ts';
 
 /** Upper bounds of `rekey_call_seconds`, in seconds. */
 export const bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
@@ -11,6 +12,8 @@ export class CallCounters {
   readonly buckets: number[] = Array.from({ length: bounds.length + 1 }, () => 0);
   seconds = 0;
   replays = 0;
+  /** Calls under way. */
+  active = 0;
   version: string | undefined;
 
   /** A call whose answer began after `seconds`. `status` is 0 when the client went away before. */
@@ -32,6 +35,9 @@ export class Metrics {
   auditLost = 0;
   /** Open connections to upstreams, in use or kept alive. */
   connections = 0;
+  /** Open connections of clients. */
+  clients = 0;
+  readonly limits = new Map<Limit, number>();
 
   /** The counters of a credential; `''` is for calls that no credential is for. Keep the result: it is the same object each time. */
   counters(credential: string): CallCounters {
@@ -45,6 +51,11 @@ export class Metrics {
   /** The sidecar answered by itself. */
   error(reason: Reason): void {
     this.errors.set(reason, (this.errors.get(reason) ?? 0) + 1);
+  }
+
+  /** A client has reached a limit. */
+  limit(limit: Limit): void {
+    this.limits.set(limit, (this.limits.get(limit) ?? 0) + 1);
   }
 
   /** A read of a source is over. */

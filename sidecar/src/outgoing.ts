@@ -1,10 +1,9 @@
-import type { IncomingMessage } from 'node:http';
 import type { SecretValue } from '@rekey/lib/secret-value.ts';
+import { Failure } from '@rekey/lib/reason.ts';
 import type { Checked } from './head.ts';
-import { endToEnd } from './hop.ts';
+import { endToEnd, linesOf } from './hop.ts';
 import type { Found } from './inject.ts';
 import { carrying, targetWith, twins } from './inject.ts';
-import type { Outgoing } from './upstream.ts';
 
 /** Methods whose requests have no body unless a field says so (RFC 9110 section 8.6). */
 const bodiless = new Set(['GET', 'HEAD', 'OPTIONS', 'DELETE']);
@@ -17,21 +16,27 @@ export interface Writing {
   continued: boolean;
 }
 
-/** The request as it leaves: Host and framing are ours, the fields of the connection are gone, and the value stands where the placeholder stood. */
-export function outgoingOf(
-  { method = 'GET', rawHeaders }: IncomingMessage,
-  checked: Checked,
-  { found, value, continued }: Writing,
-): Outgoing {
-  const { host, port } = checked.rule;
+/** The request's head as it leaves: Host and framing are ours, the fields of the connection are gone, and the value stands where the placeholder stood. */
+export function outgoingOf({ head, host, port, target }: Checked, { found, value, continued }: Writing): string {
+  const { method, control } = head;
   const isTwin = twins(found);
-  const dropped = (name: string): boolean => name === 'host' || (continued && name === 'expect') || isTwin(name);
-  const fields = ['Host', port === 443 ? host : `${host}:${port}`, ...endToEnd(rawHeaders, dropped)];
-  if (checked.chunked) fields.push('Transfer-Encoding', 'chunked');
-  else if (checked.length === undefined && !bodiless.has(method)) fields.push('Content-Length', '0');
-  const outgoing = { host, port, method, target: checked.target, fields };
-  if (found === undefined || value === undefined) return outgoing;
-  fields.push(...carrying(found, value));
-  outgoing.target = targetWith(found, value, checked.target);
-  return outgoing;
+  const dropped = (name: string): boolean => isHost(name) || (continued && isExpect(name)) || isTwin(name);
+  const lines = linesOf(endToEnd(head.fields, control.connection, dropped));
+  const carried = found === undefined || value === undefined ? '' : linesOf(carrying(found, value));
+  if (!isCarriable(carried)) throw new Failure('SecretValueInvalid');
+  const to = found === undefined || value === undefined ? target : targetWith(found, value, target);
+  const authority = port === 443 ? host : `${host}:${port}`;
+  return `${method} ${to} HTTP/1.1\r\nHost: ${authority}\r\n${lines}${framing(head)}${carried}Connection: keep-alive\r\n\r\n`;
 }
+
+const isHost = (name: string): boolean => name.length === 4 && name.toLowerCase() === 'host';
+const isExpect = (name: string): boolean => name.length === 6 && name.toLowerCase() === 'expect';
+
+/** The Content-Length passes with the other fields. */
+function framing({ method, control }: Checked['head']): string {
+  if (control.chunked) return 'Transfer-Encoding: chunked\r\n';
+  return control.length < 0 && !bodiless.has(method) ? 'Content-Length: 0\r\n' : '';
+}
+
+/** Nothing but the lines' own ends may end a line; sources give no other values, but this is where it would matter. */
+const isCarriable = (lines: string): boolean => /^(?:[\t\x20-\x7e]*\r\n)*$/u.test(lines);

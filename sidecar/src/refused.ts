@@ -1,53 +1,49 @@
-import type { IncomingMessage } from 'node:http';
 import type { Refusal } from '@rekey/crds/credential.ts';
+import { Chunked } from './http/chunked.ts';
+import { fieldOf } from './http/fields.ts';
+import type { ResponseHead } from './http/response-head.ts';
 
 /** A refusal said in the body is looked for in answers up to this size, and in this much once decoded. */
-const mostRead = 64 * 1024;
+export const mostRead = 64 * 1024;
 const mostDecoded = 256 * 1024;
 
-/** Told once: whether the answer refuses the credential, what of its body was read meanwhile, and whether that is all of it. */
-export type Judged = (refused: boolean, read: readonly Buffer[], ended: boolean) => void;
+/** What the status alone says of the credential; `unclear`: the body may say that it is refused. */
+export type Verdict = 'accepted' | 'refused' | 'unclear';
 
-/**
- * Looks for the signs by which this upstream refuses a credential: at once when the status decides, after the body when a field
- * of it does.
- */
-export function judge(answer: IncomingMessage, signs: readonly Refusal[], judged: Judged): void {
-  const status = answer.statusCode ?? 0;
-  const likely = signs.filter((sign) => sign.status === status);
-  if (likely.length === 0) return judged(false, [], false);
-  if (likely.some(({ jsonField }) => jsonField === undefined)) return judged(true, [], false);
-  if (!isSmallJson(answer)) return judged(false, [], false);
-  readUpTo(answer, (read, ended) => judged(ended && saysSo(answer, Buffer.concat(read), likely), read, ended));
+/** Looks for the signs by which this upstream refuses a credential. */
+export function verdictOf(head: ResponseHead, signs: readonly Refusal[]): Verdict {
+  let verdict: Verdict = 'accepted';
+  for (const { status, jsonField } of signs) {
+    if (status !== head.status) continue;
+    if (jsonField === undefined) return 'refused';
+    if (isSmallJson(head)) verdict = 'unclear';
+  }
+  return verdict;
 }
 
-function isSmallJson({ headers }: IncomingMessage): boolean {
-  const type = headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
-  return (type === 'application/json' || type.endsWith('+json')) && Number(headers['content-length'] ?? 0) <= mostRead;
+function isSmallJson({ fields, control }: ResponseHead): boolean {
+  const type = fieldOf(fields, 'content-type')?.split(';')[0]?.trim().toLowerCase() ?? '';
+  return (type === 'application/json' || type.endsWith('+json')) && control.length <= mostRead;
 }
 
-/** Reads to the end, or until there is too much: then the answer is left paused with the rest in it. */
-function readUpTo(answer: IncomingMessage, done: (read: Buffer[], ended: boolean) => void): void {
-  const read: Buffer[] = [];
-  let bytes = 0;
-  const finish = (ended: boolean): void => {
-    answer.off('data', onData).off('end', onEnd);
-    done(read, ended);
-  };
-  const onEnd = (): void => finish(true);
-  const onData = (chunk: Buffer): void => {
-    read.push(chunk);
-    bytes += chunk.length;
-    if (bytes <= mostRead) return;
-    answer.pause();
-    finish(false);
-  };
-  answer.on('data', onData).on('end', onEnd);
+/** Whether a whole answer refuses the credential. `raw` is what came after the head, in chunks where they frame it. */
+export function isRefusal(head: ResponseHead, raw: readonly Buffer[], signs: readonly Refusal[]): boolean {
+  const likely = signs.filter(({ status, jsonField }) => status === head.status && jsonField !== undefined);
+  return saysSo(head, head.control.chunked ? unchunked(raw) : Buffer.concat(raw), likely);
 }
 
-function saysSo(answer: IncomingMessage, body: Buffer, signs: readonly Refusal[]): boolean {
+function unchunked(raw: readonly Buffer[]): Buffer {
+  const reader = new Chunked(undefined);
+  const data = raw.flatMap((piece) => {
+    reader.read(piece, 0);
+    return reader.pieces ?? [];
+  });
+  return Buffer.concat(data);
+}
+
+function saysSo({ fields }: ResponseHead, body: Buffer, signs: readonly Refusal[]): boolean {
   try {
-    const text = decoded(body, answer.headers['content-encoding'] ?? 'identity').toString('utf8');
+    const text = decoded(body, fieldOf(fields, 'content-encoding') ?? 'identity').toString('utf8');
     const json: unknown = JSON.parse(text);
     return signs.some(({ jsonField = '', equals }) => textAt(json, jsonField) === equals);
   } catch {

@@ -1,36 +1,83 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { endToEnd, trailersOf } from './hop.ts';
+import type { OwnAnswer } from './answer.ts';
+import { allEndToEnd, endToEnd, linesOf } from './hop.ts';
+import { closes } from './http/control.ts';
+import type { RequestHead } from './http/request-head.ts';
+import type { ResponseHead } from './http/response-head.ts';
+import { lastsUntilClose } from './http/response-head.ts';
 
-/**
- * Hands the upstream's answer on: `read` first, the rest as it comes and no faster than the client takes it. The head goes out at
- * once, for streams that stay silent at first. A truncated answer ends in a destroyed connection, so that nobody takes it for whole.
- * Throws, with nothing sent, when the head cannot be written.
- */
-export function relay(answer: IncomingMessage, response: ServerResponse, read: readonly Buffer[], ended: boolean): void {
-  response.writeHead(answer.statusCode ?? 502, answer.statusMessage, endToEnd(answer.rawHeaders));
-  for (const chunk of read) response.write(chunk);
-  if (ended) return finish(answer, response);
-  let silent = read.length === 0;
-  answer.on('data', (chunk: Buffer) => {
-    silent = false;
-    if (!response.write(chunk)) answer.pause();
-  });
-  response.on('drain', () => answer.resume());
-  answer.on('end', () => finish(answer, response));
-  answer.resume();
-  setImmediate(() => {
-    if (silent && !response.writableEnded) response.flushHeaders();
-  });
+/** The client's side of a call. */
+export interface Client {
+  /** Sends bytes of the answer. False when the socket has more than it can send: wait for `clientDrained`. */
+  write(bytes: Buffer): boolean;
+  /** Lets the bytes of the request's body come, or holds them. */
+  flow(on: boolean): void;
+  /** The answer is out. `close`: the connection ends with it. */
+  answered(close: boolean): void;
+  /** Sends an answer of the sidecar itself, and that is all. */
+  fail(answer: OwnAnswer, close: boolean): void;
+  /** Ends the connection in the midst of an answer, so that nobody takes it for whole. */
+  destroy(): void;
 }
 
-function finish(answer: IncomingMessage, response: ServerResponse): void {
-  if (answer.rawTrailers.length > 0) response.addTrailers(trailersOf(answer.rawTrailers));
-  response.end();
+/** Hands an answer on: its head without what is of the connection to the upstream, its body as it comes. */
+export class Reply {
+  /** The final head is out: nothing else can be answered any more. */
+  begun = false;
+  readonly #client: Client;
+  readonly #request: RequestHead;
+  #close = false;
+  #continued = false;
+
+  constructor(client: Client, request: RequestHead) {
+    this.#client = client;
+    this.#request = request;
+  }
+
+  /** The client was told to send its body. */
+  get continued(): boolean {
+    return this.#continued;
+  }
+
+  /** An answer before the answer; 100 once, however often the call is sent. */
+  inform(head: ResponseHead, raw: Buffer): void {
+    if (head.status === 100) {
+      if (this.#continued) return;
+      this.#continued = true;
+    }
+    const text = relayedHead(head, false);
+    this.#client.write(text === undefined ? raw : Buffer.from(text, 'latin1'));
+  }
+
+  /** `raw` begins with the head. `unasked`: the client waits to be told to send its body, and nobody will. */
+  begin(head: ResponseHead, raw: Buffer, unasked: boolean): boolean {
+    this.begun = true;
+    this.#close = unasked || closes(this.#request.control) || lastsUntilClose(head, this.#request.method);
+    const text = relayedHead(head, this.#close);
+    return this.#client.write(text === undefined ? raw : withHead(text, raw.subarray(head.size)));
+  }
+
+  write(piece: Buffer): boolean {
+    return piece.length === 0 || this.#client.write(piece);
+  }
+
+  end(): void {
+    this.#client.answered(this.#close);
+  }
 }
 
-/** Lets an answer that nobody wants run out, so that its connection can be used again; one that takes longer is cut off. */
-export function discard(answer: IncomingMessage): void {
-  const timer = setTimeout(() => answer.destroy(), 1000).unref();
-  answer.once('close', () => clearTimeout(timer));
-  answer.resume();
+/** The head of an answer as the client gets it, or undefined when that is the head as it came: then its bytes pass with those of the body. */
+function relayedHead(head: ResponseHead, close: boolean): string | undefined {
+  const { status, phrase, current, fields, control } = head;
+  if (!close && current && phrase !== undefined && allEndToEnd(fields, control.connection)) return undefined;
+  const framing = control.chunked ? 'Transfer-Encoding: chunked\r\n' : '';
+  const closing = close ? 'Connection: close\r\n' : '';
+  return `HTTP/1.1 ${status} ${phrase ?? ''}\r\n${linesOf(endToEnd(fields, control.connection))}${framing}${closing}\r\n`;
+}
+
+/** In one piece: each write costs a record of TLS. */
+function withHead(head: string, rest: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(head.length + rest.length);
+  bytes.write(head, 'latin1');
+  rest.copy(bytes, head.length);
+  return bytes;
 }

@@ -11,13 +11,15 @@ import { openDoor } from './door.ts';
 import { exposition } from './exposition.ts';
 import type { Health } from './health.ts';
 import { openHealth } from './health.ts';
+import type { Limits } from './limits.ts';
+import { defaultLimits } from './limits.ts';
 import { Metrics } from './metrics.ts';
 import { createLookup } from './resolve.ts';
 import { Table } from './rule.ts';
 import { startTls } from './tls.ts';
 import { publicTrust } from './trust.ts';
 import type { UpstreamOptions } from './upstream.ts';
-import { createUpstream } from './upstream.ts';
+import { Upstream } from './upstream.ts';
 
 export interface SidecarOptions {
   config: Config;
@@ -30,6 +32,7 @@ export interface SidecarOptions {
   credentials?: typeof startCredentials;
   auditWrite?: AuditOptions['write'];
   upstream?: Pick<UpstreamOptions, 'connectMilliseconds' | 'idleMilliseconds'>;
+  limits?: Partial<Limits>;
   now?: () => number;
 }
 
@@ -73,10 +76,17 @@ async function startBehind(health: Health, metrics: Metrics, options: SidecarOpt
     ...(options.now === undefined ? {} : { now: options.now }),
   });
   const credentials: LiveCredentials = start({ config, log, lookup, onRead: (name, outcome) => metrics.sourceRead(name, outcome) });
-  const upstream = createUpstream({ lookup, trust: () => publicTrust(config.extraCA), metrics, ...options.upstream });
+  const upstream = new Upstream({ lookup, trust: () => publicTrust(config.extraCA), metrics, ...options.upstream });
   const table = new Table(() => credentials.list(), metrics);
   const ports = [...new Set(hosts.map(({ port }) => port))];
-  const door = await openDoor({ means: { upstream, audit, metrics }, table, hosts: names, context: () => tls.context(), ports, log });
+  const door = await openDoor({
+    means: { upstream, audit, metrics, limits: { ...defaultLimits, ...options.limits } },
+    table,
+    hosts: names,
+    context: () => tls.context(),
+    ports,
+    log,
+  });
   health.ready();
   setImmediate(() => upstream.prepare());
   return {

@@ -1,13 +1,11 @@
-import type { ClientRequest, RequestOptions } from 'node:http';
-import https from 'node:https';
 import type { LookupFunction } from 'node:net';
-import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import { errorCode } from '@rekey/lib/log.ts';
-import type { Reason } from '@rekey/lib/reason.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { Metrics } from './metrics.ts';
+import { UpstreamConnection } from './upstream-connection.ts';
+import type { Home } from './upstream-connection.ts';
 
 export interface UpstreamOptions {
   lookup: LookupFunction;
@@ -18,116 +16,149 @@ export interface UpstreamOptions {
   idleMilliseconds?: number;
 }
 
-/** One request as it leaves, without its body. `fields` are flat pairs and complete: Host and framing are among them. */
-export interface Outgoing {
-  host: string;
-  port: number;
-  method: string;
-  target: string;
-  fields: readonly string[];
-}
+/** Told once: a verified connection, or why there is none. */
+export type Dialled = (connection: UpstreamConnection | undefined, failure: Failure | undefined) => void;
 
-export interface Upstream {
-  /** Sends the head on a kept connection if there is one; `fresh` demands a new one. The caller writes and ends the body. */
-  send(outgoing: Outgoing, fresh: boolean): ClientRequest;
-  /** Parses the roots, so that the first call need not. */
-  prepare(): void;
-  stop(): void;
-}
+/** The most that one host keeps idle. */
+const mostIdle = 32;
+/** A request that must not be sent twice goes on a connection that was in use so shortly ago: servers end idle ones after 2 s and more. */
+const freshMilliseconds = 2000;
 
-type Created = (error: Error | null, stream: Duplex) => void;
+/** Connections to one host and port: dialled to an address that `lookup` has checked, verified against the host's name, and kept. */
+class Kept implements Home {
+  readonly #dial: (session: Buffer | undefined) => TLSSocket;
+  readonly #idleMilliseconds: number;
+  readonly #idle: UpstreamConnection[] = [];
+  readonly #all = new Set<TLSSocket>();
+  #session: Buffer | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
-interface Dialling {
-  metrics: Metrics;
-  context: () => SecureContext;
-  connectMilliseconds: number;
-}
-
-/** Keeps connections to upstreams. Each is dialled to an address that `lookup` has checked, and verified against the host's name. */
-class Connections extends https.Agent {
-  readonly #metrics: Metrics;
-  readonly #context: () => SecureContext;
-  readonly #connectMilliseconds: number;
-
-  constructor(options: https.AgentOptions, { metrics, context, connectMilliseconds }: Dialling) {
-    super(options);
-    this.#metrics = metrics;
-    this.#context = context;
-    this.#connectMilliseconds = connectMilliseconds;
+  constructor(dial: (session: Buffer | undefined) => TLSSocket, idleMilliseconds: number) {
+    this.#dial = dial;
+    this.#idleMilliseconds = idleMilliseconds;
   }
 
-  override createConnection(options: RequestOptions, created?: Created): Duplex | null | undefined {
-    // An option of tls.connect, to which https hands its options on.
-    const verified = Object.assign(options, { secureContext: this.#context() });
-    const socket = super.createConnection(verified, created) as TLSSocket;
-    const late = (): void => void socket.destroy(new Failure('UpstreamTimeout'));
-    const timer = setTimeout(late, this.#connectMilliseconds);
-    this.#metrics.connections += 1;
+  /** The one that was used last, if any is good for this request. */
+  take(repeatable: boolean): UpstreamConnection | undefined {
+    for (let connection = this.#idle.at(-1); connection !== undefined; connection = this.#idle.at(-1)) {
+      const milliseconds = performance.now() - connection.idleSince;
+      if (!repeatable && milliseconds > freshMilliseconds) return undefined;
+      this.#idle.pop();
+      // The other side may say for how long it keeps it: a second less is safe.
+      if (connection.isOpen && milliseconds < ((connection.kept ?? Infinity) - 1) * 1000) return connection;
+      connection.destroy();
+    }
+    return undefined;
+  }
+
+  /** The answer ends the attempt; nobody is told then. */
+  dial(dialled: Dialled): () => void {
+    const socket = this.#dial(this.#session);
+    this.#all.add(socket);
+    const failed = (error?: Error): void => settle(undefined, failureOf(error, socket));
+    const settle: Dialled = (connection, failure) => {
+      socket.off('close', failed).off('error', failed);
+      socket.on('error', () => {}); // a second one of a connection that is lost already
+      dialled(connection, failure);
+    };
+    socket.on('session', (session: Buffer) => (this.#session = session));
+    socket.once('error', failed).once('close', failed);
+    socket.once('close', () => this.#all.delete(socket));
+    socket.once('secureConnect', () => settle(new UpstreamConnection(socket, this), undefined));
+    return () =>
+      void socket
+        .off('close', failed)
+        .off('error', failed)
+        .on('error', () => {})
+        .destroy();
+  }
+
+  idle(connection: UpstreamConnection): void {
+    connection.idleSince = performance.now();
+    this.#idle.push(connection);
+    if (this.#idle.length > mostIdle) this.#idle.shift()?.destroy();
+    this.#timer ??= setTimeout(() => this.#sweep(), this.#idleMilliseconds).unref();
+  }
+
+  closed(connection: UpstreamConnection): void {
+    const at = this.#idle.lastIndexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    for (const socket of this.#all) socket.destroy();
+  }
+
+  /** The one that waits for longest is the first. */
+  #sweep(): void {
+    const due = performance.now() - this.#idleMilliseconds;
+    for (let [oldest] = this.#idle; oldest !== undefined && oldest.idleSince <= due; [oldest] = this.#idle) {
+      this.#idle.shift();
+      oldest.destroy();
+    }
+    const [next] = this.#idle;
+    this.#timer = next === undefined ? undefined : setTimeout(() => this.#sweep(), Math.max(1, next.idleSince - due)).unref();
+  }
+}
+
+/** All connections to upstreams. */
+export class Upstream {
+  readonly #options: UpstreamOptions;
+  readonly #hosts = new Map<string, Kept>();
+  #context: SecureContext | undefined;
+
+  constructor(options: UpstreamOptions) {
+    this.#options = options;
+  }
+
+  /** An idle connection, or undefined. `repeatable`: sending the request twice would do no harm. */
+  take(host: string, port: number, repeatable: boolean): UpstreamConnection | undefined {
+    return this.#of(host, port).take(repeatable);
+  }
+
+  /** A new connection. The answer ends the attempt. */
+  dial(host: string, port: number, dialled: Dialled): () => void {
+    return this.#of(host, port).dial(dialled);
+  }
+
+  /** One context for all connections: making one parses every root certificate, which takes some 20 ms. */
+  prepare(): SecureContext {
+    return (this.#context ??= tls.createSecureContext({ ca: this.#options.trust(), minVersion: 'TLSv1.2' }));
+  }
+
+  stop(): void {
+    for (const kept of this.#hosts.values()) kept.stop();
+  }
+
+  #of(host: string, port: number): Kept {
+    const key = `${host}:${port}`;
+    const known = this.#hosts.get(key);
+    if (known !== undefined) return known;
+    const kept = new Kept((session) => this.#connect(host, port, session), this.#options.idleMilliseconds ?? 45_000);
+    this.#hosts.set(key, kept);
+    return kept;
+  }
+
+  #connect(host: string, port: number, session: Buffer | undefined): TLSSocket {
+    const { lookup, metrics, connectMilliseconds = 10_000 } = this.#options;
+    const options = { host, port, lookup, servername: host, secureContext: this.prepare(), ALPNProtocols: ['http/1.1'] };
+    const socket = tls.connect({ ...options, rejectUnauthorized: true, ...(session === undefined ? {} : { session }) });
+    socket.setNoDelay(true);
+    const timer = setTimeout(() => socket.destroy(new Failure('UpstreamTimeout')), connectMilliseconds);
+    metrics.connections += 1;
     socket.once('secureConnect', () => clearTimeout(timer));
     socket.once('close', () => {
       clearTimeout(timer);
-      this.#metrics.connections -= 1;
+      metrics.connections -= 1;
     });
     return socket;
   }
 }
 
-export function createUpstream({
-  lookup,
-  trust,
-  metrics,
-  connectMilliseconds = 10_000,
-  idleMilliseconds = 45_000,
-}: UpstreamOptions): Upstream {
-  // One context for all connections: making one parses every root certificate, which takes some 20 ms.
-  let made: SecureContext | undefined;
-  const context = (): SecureContext => (made ??= tls.createSecureContext({ ca: trust(), minVersion: 'TLSv1.2' }));
-  const dialling = { metrics, context, connectMilliseconds };
-  const options = { lookup, rejectUnauthorized: true, noDelay: true, ALPNProtocols: ['http/1.1'], maxCachedSessions: 64 };
-  const limits = { scheduling: 'lifo' as const, maxSockets: 256, maxFreeSockets: 32, timeout: idleMilliseconds };
-  const kept = new Connections({ ...options, ...limits, keepAlive: true }, dialling);
-  const fresh = new Connections({ ...options, maxSockets: 256, keepAlive: false }, dialling);
-  return {
-    send: ({ host, port, method, target, fields }, demandsFresh) =>
-      https.request({
-        agent: demandsFresh ? fresh : kept,
-        host,
-        port,
-        servername: host,
-        method,
-        path: target,
-        headers: fields,
-        setHost: false,
-        // A stream may be silent for minutes: no time-out once the connection stands.
-        timeout: 0,
-        maxHeaderSize: 65_536,
-      }),
-    prepare: () => void context(),
-    stop: () => {
-      kept.destroy();
-      fresh.destroy();
-    },
-  };
-}
-
-const lost = new Set(['ECONNRESET', 'EPIPE', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END', 'HPE_INVALID_EOF_STATE']);
-
-/** Whether the other side ended the connection, as it may at any time with one that is idle (RFC 9112 section 9.3.1). */
-export const isLost = (error: unknown): boolean => lost.has(errorCode(error));
-
-const socketOf = (request: ClientRequest | undefined): TLSSocket | null => (request?.socket ?? null) as TLSSocket | null;
-
-/** Whether the request has a connection to an upstream whose certificate was verified: only then is anything sent. */
-export const isVerified = (request: ClientRequest | undefined): boolean => socketOf(request)?.authorized === true;
-
-/** Why a request got no answer. */
-export function upstreamFailure(error: unknown, request: ClientRequest): Failure {
-  return error instanceof Failure ? error : new Failure(reasonOf(error, request));
-}
-
-function reasonOf(error: unknown, request: ClientRequest): Reason {
-  // Set when the chain or the name does not verify; the codes are OpenSSL's and many.
-  if (socketOf(request)?.authorizationError) return 'UpstreamCertificateInvalid';
-  if (isVerified(request)) return 'UpstreamReset';
-  return errorCode(error) === 'ETIMEDOUT' ? 'UpstreamTimeout' : 'UpstreamUnreachable';
+/** Why there is no connection. Set when chain or name do not verify: the codes are OpenSSL's and many. */
+function failureOf(error: Error | undefined, socket: TLSSocket): Failure {
+  if (error instanceof Failure) return error;
+  if (socket.authorizationError) return new Failure('UpstreamCertificateInvalid');
+  return new Failure(errorCode(error) === 'ETIMEDOUT' ? 'UpstreamTimeout' : 'UpstreamUnreachable');
 }

@@ -1,0 +1,94 @@
+import { Failure } from '@rekey/lib/reason.ts';
+import type { RequestBody } from './body.ts';
+import type { Checked } from './head.ts';
+import type { Upstream } from './upstream.ts';
+import type { Exchange, UpstreamConnection } from './upstream-connection.ts';
+
+/** Methods whose repetition does no harm (RFC 9110 section 9.2.2). */
+const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+
+/** Whom an attempt tells besides of the answer. */
+export interface Attempted extends Exchange {
+  /** There is no connection. */
+  undialled(failure: Failure): void;
+}
+
+/** Gets a call's request to its upstream: on a kept connection where that is safe, or on a new one. */
+export class Attempt {
+  /** What carries the request; undefined before, and once its answer is whole. */
+  connection: UpstreamConnection | undefined;
+  /** A request has gone to a verified upstream. */
+  reached = false;
+  readonly isIdempotent: boolean;
+  readonly #upstream: Upstream;
+  readonly #checked: Checked;
+  readonly #upload: RequestBody;
+  #cancel: (() => void) | undefined;
+
+  constructor(upstream: Upstream, checked: Checked, upload: RequestBody) {
+    this.#upstream = upstream;
+    this.#checked = checked;
+    this.#upload = upload;
+    this.isIdempotent = idempotent.has(checked.head.method);
+  }
+
+  /** Sends the head, and the body as it comes. `fresh` demands a new connection. */
+  send(head: string, fresh: boolean, told: Attempted): void {
+    const { host, port } = this.#checked;
+    const kept = fresh ? undefined : this.#upstream.take(host, port, this.isIdempotent);
+    if (kept === undefined) return this.#dial(head, told);
+    if (this.isIdempotent) return this.#begin(kept, head, told);
+    // The kernel may know already that the other side has ended it: then we hear of it before the next turn.
+    const turn = setImmediate(() => {
+      this.#cancel = undefined;
+      if (kept.isOpen) this.#begin(kept, head, told);
+      else this.#dial(head, told);
+    });
+    this.#cancel = () => {
+      clearImmediate(turn);
+      kept.destroy();
+    };
+  }
+
+  /** Ends it, wherever it is. */
+  end(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.connection?.destroy();
+    this.connection = undefined;
+  }
+
+  /**
+   * Whether the request may be sent again after it got no answer (RFC 9112 section 9.3.1, RFC 9110 section 9.2.2).
+   *
+   * | its bytes     | the connection had been in use before | method     | again |
+   * |---------------|---------------------------------------|------------|-------|
+   * | never left    | -                                     | any        | yes   |
+   * | may have left | yes: it may have been closed meanwhile | idempotent | yes   |
+   * | may have left | any other                             | any        | no    |
+   */
+  mayRepeat(reused: boolean, untaken: boolean): boolean {
+    return this.#upload.replayable && (untaken || (reused && this.isIdempotent));
+  }
+
+  #dial(head: string, told: Attempted): void {
+    const { host, port } = this.#checked;
+    this.#cancel = this.#upstream.dial(host, port, (connection, failure) => {
+      this.#cancel = undefined;
+      if (connection === undefined) told.undialled(failure ?? new Failure('UpstreamUnreachable'));
+      else this.#begin(connection, head, told);
+    });
+  }
+
+  /** What there is of the body leaves in one piece with the head. */
+  #begin(connection: UpstreamConnection, head: string, told: Exchange): void {
+    this.connection = connection;
+    this.reached = true;
+    if (this.#upload.isPresent) {
+      connection.cork();
+      process.nextTick(() => connection.uncork());
+    }
+    connection.begin(told, this.#checked.head.method, head);
+    this.#upload.attach(connection);
+  }
+}

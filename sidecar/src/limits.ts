@@ -1,0 +1,28 @@
+/** What a client may take of the sidecar. Each has a label in `rekey_limits_total`, where it is counted when it is reached. */
+export interface Limits {
+  /** Open connections of clients. At the limit the one that is idle for longest gives way to a new one. */
+  connections: number;
+  /** Calls under way with one credential. */
+  calls: number;
+  /** Of a request's head, its request line included. */
+  headBytes: number;
+  handshakeMilliseconds: number;
+  /** From the first byte of a head to its last. */
+  headMilliseconds: number;
+  /** Without a byte of a body that the client owes. */
+  bodyMilliseconds: number;
+  /** Without a request. */
+  idleMilliseconds: number;
+}
+
+export type Limit = keyof Limits;
+
+export const defaultLimits: Limits = {
+  connections: 512,
+  calls: 256,
+  headBytes: 32_768,
+  handshakeMilliseconds: 10_000,
+  headMilliseconds: 60_000,
+  bodyMilliseconds: 60_000,
+  idleMilliseconds: 600_000,
+};

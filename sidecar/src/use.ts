@@ -1,0 +1,53 @@
+import type { Reason } from '@rekey/lib/reason.ts';
+import type { Use } from './audit.ts';
+import type { Grant } from './credential.ts';
+import type { Checked } from './head.ts';
+import { fieldOf } from './http/fields.ts';
+
+/** How a call went. */
+export interface Outcome {
+  status: number;
+  reason: Reason | undefined;
+  milliseconds: number;
+  grant: Grant | undefined;
+  /** A request has gone to a verified upstream. */
+  reached: boolean;
+  replayed: boolean;
+}
+
+/** The audit's line of a call. */
+export function useOf({ head, rule, host, target }: Checked, outcome: Outcome): Use {
+  const { status, reason, milliseconds, grant, reached, replayed } = outcome;
+  return {
+    credential: rule.credential.name,
+    version: grant?.version,
+    host,
+    method: head.method,
+    target,
+    status,
+    latencyMilliseconds: Math.round(milliseconds * 10) / 10,
+    cache: grant?.cache ?? 'none',
+    injected: grant !== undefined && reached,
+    replayed,
+    reason,
+    traceparent: fieldOf(head.fields, 'traceparent'),
+  };
+}
+
+/** The audit's line of a request that no rule is for. */
+export function useOfNobody(host: string, method: string, target: string, { status, reason }: Pick<Outcome, 'status' | 'reason'>): Use {
+  return {
+    credential: undefined,
+    version: undefined,
+    host,
+    method,
+    target,
+    status,
+    latencyMilliseconds: 0,
+    cache: 'none',
+    injected: false,
+    replayed: false,
+    reason,
+    traceparent: undefined,
+  };
+}

@@ -25,7 +25,7 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 26
 
 .PHONY: demo
-demo: ## a real cluster, a real Vault and eleven real MCP servers under traffic: rotated, rolled back, suspended (SOURCES=vault,aws,kubernetes)
+demo: ## a real cluster, a real Vault and eleven real MCP servers under traffic: rotated, rolled back, suspended (SOURCES=vault,aws,gcp,kubernetes)
 	@.ci/while-the-cluster-starts $(MAKE) node_modules/.stamp
 	node e2e/demo/main.ts
 

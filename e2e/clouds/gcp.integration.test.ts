@@ -15,8 +15,8 @@ import type { Reading, Source } from '@rekey/sidecar/source/source.ts';
 import { unused } from '@rekey/sidecar/source/unused.fixture.ts';
 import { control, front } from './gcp-front.ts';
 import type { GCP } from './gcp-front.ts';
+import { documentedGrants } from './gcp-grants.ts';
 import type { Grant } from './gcp-iam.ts';
-import { blockOf } from './page.ts';
 
 // The stand-in of Google, with the grants that the documentation tells people to make.
 const issuer = 'https://cluster.example';
@@ -44,17 +44,6 @@ afterAll(() => {
 });
 beforeEach(() => fresh());
 
-/** The commands of the page, as grants. */
-function documented(): Grant[] {
-  const lines = blockOf('gcp', 'grants').trim().split('\n');
-  return lines.map((line) => {
-    const [, secret = '', project = '', role = '', member = ''] =
-      /^gcloud secrets add-iam-policy-binding (\S+) --project (\S+) --role (\S+) --member "(\S+)"$/u.exec(line) ?? [];
-    if (member === '') throw new Error(`not a command that the test understands: ${line}`);
-    return { member, role, resource: `projects/${project}/secrets/${secret}` };
-  });
-}
-
 const owner = async (name: string, input: object): Promise<{ version?: string }> => {
   const reply = await control(gcp)[name]?.(input as Record<string, unknown>);
   if (reply === undefined || reply.status >= 300) throw new Error(`the stand-in answered ${reply?.status} to ${name}`);
@@ -64,7 +53,7 @@ const write = async (value: string): Promise<string> => String((await owner('POS
 
 function fresh(): void {
   gcp.fault = () => false;
-  gcp.grants = documented();
+  gcp.grants = documentedGrants();
   gcp.secrets.clear();
   gcp.reads.clear();
   gcp.tokens.clear();
@@ -259,7 +248,7 @@ describe('the identities of the page', () => {
 
   test('a service account to act as has the grants, and the pod the right to act as it', async () => {
     const email = 'mcp@my-project.iam.gserviceaccount.com';
-    const [access] = documented();
+    const [access] = documentedGrants();
     gcp.grants = [{ ...(access as Grant), member: `serviceAccount:${email}` }];
     const over = { serviceAccount: email };
     expect(await read(open(tokenOf(pod), over))).toBe('SourceDenied');

@@ -25,6 +25,7 @@ export const images = {
     inputs: ['e2e/servers/Dockerfile', 'e2e/servers/package.json', 'e2e/servers/package-lock.json'],
   },
   aws: { name: 'rekey.test/aws', dockerfile: 'e2e/clouds/Dockerfile', context: 'e2e/clouds', target: 'aws', inputs: ['e2e/clouds'] },
+  gcp: { name: 'rekey.test/gcp', dockerfile: 'e2e/clouds/Dockerfile', context: 'e2e/clouds', target: 'gcp', inputs: ['e2e/clouds'] },
   internet: { name: 'rekey.test/internet', dockerfile: 'e2e/internet/Dockerfile', context: 'e2e/internet', inputs: ['e2e/internet'] },
   client: {
     name: 'rekey.test/client',

@@ -1,6 +1,6 @@
 import type { Server } from '../servers/fleet.ts';
 
-export const sourceNames = ['vault', 'aws', 'kubernetes'] as const;
+export const sourceNames = ['vault', 'aws', 'gcp', 'kubernetes'] as const;
 export type SourceName = (typeof sourceNames)[number];
 
 /** Where servers of the fleet keep their keys, as the person who owns the source sees it. */

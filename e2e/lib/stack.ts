@@ -6,6 +6,7 @@ import { fleet } from '../servers/fleet.ts';
 import type { Server } from '../servers/fleet.ts';
 import { credentialObject, serverObjects } from '../servers/objects.ts';
 import { AWS, awsSource, awsUp } from './aws.ts';
+import { GCP, gcpSource, gcpUp } from './gcp.ts';
 import { Driver } from './driver.ts';
 import { Keys } from './keys.ts';
 import { ensureImages } from './images.ts';
@@ -38,6 +39,7 @@ export async function bringUp(names: readonly SourceName[]): Promise<Stack> {
   const publicCa = await step('the upstreams', () => upstreams(images));
   await step('Rekey, by its chart', () => chart(images, vault.ca, publicCa));
   if (names.includes('aws')) await withAWS(publicCa);
+  if (names.includes('gcp')) await withGCP(publicCa);
   return connect(names);
 }
 
@@ -46,12 +48,18 @@ async function withAWS(publicCa: string): Promise<void> {
   await step('AWS', () => awsUp(aws, publicCa));
 }
 
+async function withGCP(publicCa: string): Promise<void> {
+  const { gcp } = await ensureImages(['gcp']);
+  await step('GCP', () => gcpUp(gcp, publicCa));
+}
+
 /** What `bringUp` left running. */
 export async function connect(names: readonly SourceName[] = ['vault']): Promise<Stack> {
   const [vault, internet] = await Promise.all([Vault.connect(), Internet.connect()]);
   const open: Record<SourceName, () => Promise<Source>> = {
     vault: () => Promise.resolve(vaultSource(vault)),
     aws: async () => awsSource(await AWS.connect()),
+    gcp: async () => gcpSource(await GCP.connect()),
     kubernetes: () => Promise.resolve(kubernetesSource()),
   };
   const sources = new Sources(await Promise.all(names.map((name) => open[name]())));

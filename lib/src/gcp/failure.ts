@@ -42,7 +42,8 @@ export interface Question {
  * |--------|-------------------------------------------|--------------------------------------------------|
  * | 429, 412, 3xx, 5xx | any                           | SourceThrottled, SourceUnreachable               |
  * | 400    | FAILED_PRECONDITION, «DESTROYED state»    | VersionDestroyed                                 |
- * | 400    | FAILED_PRECONDITION, any other            | VersionDisabled                                  |
+ * | 400    | FAILED_PRECONDITION, «DISABLED state»     | VersionDisabled                                  |
+ * | 400    | FAILED_PRECONDITION, other: its key in KMS | SourceDenied                                    |
  * | 401    | UNAUTHENTICATED                           | SourceDenied (the caller logs in anew once)      |
  * | 403    | PERMISSION_DENIED                         | SourceDenied                                     |
  * | 404    | NOT_FOUND, a version asked for            | VersionNotFound (the caller checks for a secret) |
@@ -67,7 +68,8 @@ export function answerFailure({ status, bytes }: Pick<Answered, 'status' | 'byte
 function unusable(message: string, { what, version }: Question): Failure {
   const which = version === undefined ? 'the newest version' : `version ${version}`;
   if (/\bDESTROYED\b/u.test(message)) return new Failure('VersionDestroyed', `${which} was destroyed, ${what}`);
-  return new Failure('VersionDisabled', `${which} is disabled, ${what}: enable it, or add a version`);
+  if (/\bDISABLED\b/u.test(message)) return new Failure('VersionDisabled', `${which} is disabled, ${what}: enable it, or add a version`);
+  return new Failure('SourceDenied', `Google may not use the key that ${which} is encrypted with, ${what}: look at the key in Cloud KMS`);
 }
 
 function errorOf(bytes: Buffer): { status?: string; message?: string } {

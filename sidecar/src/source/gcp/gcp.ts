@@ -84,7 +84,7 @@ class GCPSource implements Source {
   ): Promise<Reading> {
     const { version } = call.question;
     try {
-      return readingOf(await this.#access(`${secret}/versions/${version ?? 'latest'}`, call), wanted);
+      return readingOf(await this.#access(`${secret}/versions/${version ?? 'latest'}`, call), { ...wanted, version });
     } catch (error) {
       if (!(error instanceof Failure) || error.reason !== 'VersionNotFound') throw error;
       await this.#knowsSecret(secret, call);
@@ -116,14 +116,19 @@ class GCPSource implements Source {
 
 function readingOf(
   { name, payload }: { name?: string | null; payload?: Payload | null },
-  { what, key }: { what: string; key: string | undefined },
+  { what, key, version: asked = '' }: { what: string; key: string | undefined; version: string | undefined },
 ): Reading {
-  const version = /\/versions\/([0-9]+)$/u.exec(name ?? '')?.[1];
-  const data = payload?.data;
-  if (version === undefined || !(data instanceof Uint8Array)) throw invalid(`reading ${what}`);
-  const sum = payload?.dataCrc32c;
-  if (sum !== undefined && sum !== null && sum.toString() !== crc32c(data).toString()) {
+  const version = /\/versions\/([0-9]+)$/u.exec(String(name))?.[1];
+  const isOther = /^[0-9]+$/u.test(asked) && asked !== version;
+  const { data, dataCrc32c } = payload ?? {};
+  if (version === undefined || isOther || !(data instanceof Uint8Array)) throw invalid(`reading ${what}`);
+  if (isChanged(data, dataCrc32c)) {
     throw new Failure('SourceResponseInvalid', `the value was changed on its way: its checksum is another, reading ${what}`);
   }
   return { value: textValue(data, key, what), version };
+}
+
+/** A version from before there were checksums has none. */
+function isChanged(data: Uint8Array, sum: Payload['dataCrc32c']): boolean {
+  return sum !== undefined && sum !== null && sum.toString() !== crc32c(data).toString();
 }

@@ -6,7 +6,9 @@ export interface CredentialObject {
   status?: {
     version?: string;
     pods?: { bound: number; current: number; failing: number; summary: string };
-    rotation?: { phase: string; trigger: string };
+    safeToRevoke?: string;
+    rotation?: { phase: string; trigger: string; candidate?: string; pods?: string[]; reason?: string };
+    rejected?: { version: string }[];
     history?: { version: string; durationMilliseconds: number; result: string }[];
     conditions?: { type: string; status: string; reason: string; message: string }[];
   };

@@ -9,7 +9,7 @@ import { compressedImage } from './image.ts';
 import { folder, reenter, startNames } from './namespace.ts';
 import { picture } from './picture.ts';
 import { mountPod } from './pod.ts';
-import { firstCall, startSidecar } from './sidecar.ts';
+import { firstCall, root, startSidecar } from './sidecar.ts';
 import type { SidecarMeans } from './sidecar.ts';
 import { measureIdle, measureStarts } from './starts.ts';
 import type { Own } from './table.ts';
@@ -24,7 +24,6 @@ if (folder === undefined) process.exit(await reenter());
 const runs = Number(process.env['BENCH_RUNS'] ?? 5);
 if (!Number.isInteger(runs) || runs < 1) throw new Error(`BENCH_RUNS is ${process.env['BENCH_RUNS']}: give a whole number, such as 5`);
 const secondsEach = 3;
-const root = new URL('../', import.meta.url).pathname;
 const say = (text: string): void => void process.stdout.write(`[${String(Math.round(performance.now() / 1000)).padStart(3)}s] ${text}\n`);
 
 const world = await startWorld(folder);
@@ -60,14 +59,8 @@ process.stdout.write(`\n${table(rounds, own)}\n\n${missed.map((sentence) => `mis
 process.exit(missed.length === 0 ? 0 : 1);
 
 /** A pod whose credential is read from a real Vault. */
-async function pod({ value, upstreamCA }: World): Promise<SidecarMeans> {
-  const vault = await startVault(folder as string, value);
+async function pod(world: World): Promise<SidecarMeans> {
   const apiServer = await fakeApiServer();
-  const place = {
-    source: { vault: { path: 'mcp/bench', key: 'token' } },
-    store: vault.store,
-    files: { 'identity/source/default/token': vault.token },
-  };
-  mountPod(place, apiServer);
-  return { upstreamCA, apiServerPort: apiServer.server.port };
+  mountPod(await startVault(world), apiServer);
+  return { upstreamCA: world.upstreamCA, apiServerPort: apiServer.server.port };
 }

@@ -9,7 +9,7 @@ import { cores, host } from './namespace.ts';
 import { placeholder } from './pod.ts';
 import { startOn, stop } from './process.ts';
 
-const root = new URL('../', import.meta.url).pathname;
+export const root = new URL('../', import.meta.url).pathname;
 export const bundle = join(root, 'build/sidecar');
 
 export interface RunningSidecar {

@@ -2,23 +2,18 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import https from 'node:https';
 import { join } from 'node:path';
-import type { StoreSpec } from '@rekey/crds/store.ts';
 import { address, cores, vaultHost } from './namespace.ts';
+import type { Place } from './pod.ts';
 import { listening, startOn } from './process.ts';
 import { programs } from './world.ts';
-
-/** A real Vault that the bench's pod may read one secret of, and what the pod has to know and to show for it. */
-export interface Vault {
-  store: StoreSpec;
-  token: string;
-}
+import type { World } from './world.ts';
 
 const audience = 'vault';
 const subject = 'system:serviceaccount:tools:default';
 const port = 8200;
 
-/** Starts Vault in dev mode with one secret. Pods log in by tokens that it verifies by a key, since there is no cluster to ask. */
-export async function startVault(folder: string, value: string): Promise<Vault> {
+/** Starts a real Vault with one secret, for a pod to read. Pods log in by tokens that it verifies by a key, since there is no cluster to ask. */
+export async function startVault({ folder, value }: World): Promise<Place> {
   const listen = [`-dev-listen-address=${address}:${port}`, '-dev-root-token-id=root', '-dev-no-store-token'];
   const tls = ['-dev-tls', `-dev-tls-cert-dir=${folder}`, `-dev-tls-san=${vaultHost}`];
   const child = startOn(cores.others, [join(programs, 'vault'), 'server', '-dev', ...listen, ...tls], {
@@ -37,9 +32,11 @@ export async function startVault(folder: string, value: string): Promise<Vault> 
   await write('auth/jwt/role/mcp', { role_type: 'jwt', ...bound, token_policies: ['mcp'], token_ttl: '1h' });
   await write('kv/data/mcp/bench', { data: { token: value } });
   const auth = { jwt: { mount: 'jwt', role: 'mcp', operatorRole: 'rekey-operator', audience } };
+  const token = podToken((text) => sign('sha256', text, { key: keys.privateKey, dsaEncoding: 'ieee-p1363' }));
   return {
+    source: { vault: { path: 'mcp/bench', key: 'token' } },
     store: { vault: { address: `https://${vaultHost}:${port}`, caBundle, mount: 'kv', auth }, pollIntervalSeconds: 10 },
-    token: podToken((text) => sign('sha256', text, { key: keys.privateKey, dsaEncoding: 'ieee-p1363' })),
+    files: { 'identity/source/default/token': token },
   };
 }
 

@@ -3,7 +3,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { firstRead, mountPod, privateMemory, startSidecar } from './pod.ts';
+import { spreadOf } from '../figures.ts';
+import { memory } from '../process.ts';
+import { firstRead, mountPod, startSidecar } from './pod.ts';
 import type { Running } from './sources.ts';
 import { sources } from './sources.ts';
 
@@ -37,7 +39,7 @@ async function measured(kind: string, start: (folder: string) => Promise<Running
     const coverage = join(folder, 'coverage');
     mkdirSync(coverage);
     await once(folder, { NODE_V8_COVERAGE: coverage }, () => Promise.resolve());
-    return { anonMB: round(median(figures)), mustMB: most[kind] ?? Number.NaN, chunks: chunksIn(coverage) };
+    return { anonMB: round(spreadOf(figures).median), mustMB: most[kind] ?? Number.NaN, chunks: chunksIn(coverage) };
   } finally {
     running.stop();
     rmSync(folder, { recursive: true, force: true });
@@ -46,7 +48,7 @@ async function measured(kind: string, start: (folder: string) => Promise<Running
 
 async function rest(child: ChildProcess): Promise<number> {
   await pause(restMilliseconds);
-  return privateMemory(child.pid ?? 0);
+  return memory(child.pid ?? 0);
 }
 
 async function once<T>(folder: string, env: Record<string, string>, look: (child: ChildProcess) => Promise<T>): Promise<T> {
@@ -71,10 +73,6 @@ function chunksIn(coverage: string): string[] {
   });
   const own = urls.filter((url) => url.includes('/build/sidecar/')).map((url) => url.replace(/^.*\//u, ''));
   return [...new Set(own)].toSorted();
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 }
 
 function round(number: number): number {

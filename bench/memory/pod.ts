@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { connect } from 'node:tls';
 import type { Snapshot } from '@rekey/crds/snapshot.ts';
+import { bundle, flags } from '../sidecar.ts';
 import type { Running } from './sources.ts';
 
-const root = new URL('../../', import.meta.url).pathname;
 const port = 18_443; // not 443, so that no right is needed
 const host = 'api.github.com';
 
@@ -44,17 +44,10 @@ export function mountPod(folder: string, { source, store, token, secrets }: Runn
   }
 }
 
-/** Node's flags, as the sidecar's image has them. */
-function flags(): string[] {
-  const lines = readFileSync(join(root, 'Dockerfile'), 'utf8').split('\n');
-  const entrypoint = lines.findLast((line) => line.startsWith('ENTRYPOINT'));
-  return (JSON.parse(entrypoint?.slice('ENTRYPOINT '.length) ?? '[]') as string[]).filter((word) => word.startsWith('--'));
-}
-
 /** Starts the shipped bundle in a mount namespace of its own, where `folder` is /run/rekey. */
 export function startSidecar(folder: string, env: Record<string, string> = {}): ChildProcess {
   const inside = 'mount -t tmpfs tmpfs /run && mkdir /run/rekey && mount --bind "$0" /run/rekey && exec "$@"';
-  const command = [process.execPath, ...flags(), join(root, 'build/sidecar/main.js')];
+  const command = [process.execPath, ...flags(), join(bundle, 'main.js')];
   return spawn('unshare', ['--map-root-user', '--mount', 'bash', '-c', inside, folder, ...command], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
@@ -89,10 +82,4 @@ async function line(stream: ChildProcess['stdout'], wanted: (line: Record<string
     if (wanted(parsed)) return parsed;
   }
   throw new Error(`the sidecar ended:\n${said.join('\n')}`);
-}
-
-/** Private memory in MB: what a further pod on the same node costs, since files are shared. */
-export function privateMemory(pid: number): number {
-  const kilobytes = /^Anonymous:\s+(\d+) kB/mu.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1];
-  return Number(kilobytes) / 1024;
 }

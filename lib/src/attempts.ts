@@ -8,21 +8,27 @@ export interface Limits {
   budget: number;
   /** Base of the full jitter between two attempts. */
   pause: number;
+  /** What is asked takes from a quota that many share: who is throttled does not try again. */
+  shared?: boolean;
 }
 
 export const usual: Limits = { attempts: 3, attempt: 2000, budget: 5000, pause: 250 };
 
 /** Worth another attempt: the next may reach a source that is well. */
 const passing: ReadonlySet<string> = new Set(['SourceUnreachable', 'SourceThrottled', 'SourceSealed']);
+/** The same where who is throttled does not try again. */
+const passingShared: ReadonlySet<string> = new Set(['SourceUnreachable', 'SourceSealed']);
 
 /** The attempts of all reads of one source. */
 export class Attempts {
   readonly #limits: Limits;
+  readonly #passing: ReadonlySet<string>;
   /** While the source is away each read tries once: a fleet that tries three times keeps a source down that comes back. */
   #away = false;
 
   constructor(limits: Limits) {
     this.#limits = limits;
+    this.#passing = limits.shared === true ? passingShared : passing;
   }
 
   /** Runs the task until it answers, at most as the limits say. `what` is being read, for the message when time is over. */
@@ -44,7 +50,7 @@ export class Attempts {
         this.#away = false;
         return answer;
       } catch (error) {
-        const again = error instanceof Failure && passing.has(error.reason);
+        const again = error instanceof Failure && this.#passing.has(error.reason);
         if (!again || this.#away || signal.aborted || attempt + 1 >= attempts) {
           this.#away = again;
           throw error;

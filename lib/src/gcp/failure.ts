@@ -1,22 +1,27 @@
 import { parseJson } from '../body.ts';
 import type { Answered } from '../exchange.ts';
-import { TransportFault } from '../exchange.ts';
+import { isCertificateProblem, TransportFault } from '../exchange.ts';
 import { Failure } from '../reason.ts';
 
 /** Why there was no answer. Always a Failure without the provider's words. */
 export function faultOf(error: unknown, what: string): Failure {
   if (error instanceof Failure) return error;
   if (!(error instanceof TransportFault)) return invalid(what);
-  if (error.code === 'EMSGSIZE') return new Failure('SourceResponseInvalid', `the answer is larger than a secret can be, ${what}`);
-  return new Failure('SourceUnreachable', `Google cannot be reached (${error.code}), ${what}`);
+  const { code } = error;
+  if (code === 'EMSGSIZE') return new Failure('SourceResponseInvalid', `the answer is larger than a secret can be, ${what}`);
+  if (isCertificateProblem(code))
+    return new Failure('SourceUnreachable', `the certificate does not verify (${code}), ${what}: check the caBundle of the store`);
+  const check = 'check the endpoints of the store and the network policies';
+  return new Failure('SourceUnreachable', `Google cannot be reached (${code}), ${what}: ${check}`);
 }
 
 /** What a status alone says, whatever the body is: the service is in trouble, or something answers in its place. */
 export function statusFailure(status: number, what: string): Failure | undefined {
-  if (status === 429) return new Failure('SourceThrottled', `Google asks for fewer requests, ${what}`);
-  if (status === 412 || status >= 500 || (status >= 300 && status < 400)) {
-    return new Failure('SourceUnreachable', `Google answered ${status}, ${what}`);
-  }
+  if (status === 429)
+    return new Failure('SourceThrottled', `Google asks for fewer requests (HTTP 429), ${what}: the quota of the project is used up`);
+  if (status >= 300 && status < 400)
+    return new Failure('SourceUnreachable', `what answers for Google sends elsewhere (HTTP ${status}), which is not followed, ${what}`);
+  if (status === 412 || status >= 500) return new Failure('SourceUnreachable', `Google has an error of its own (HTTP ${status}), ${what}`);
   return undefined;
 }
 
@@ -57,11 +62,17 @@ export function answerFailure({ status, bytes }: Pick<Answered, 'status' | 'byte
   const { status: code, message = '' } = errorOf(bytes);
   if (code === 'FAILED_PRECONDITION') return unusable(message, question);
   if (code === 'UNAUTHENTICATED' || code === 'PERMISSION_DENIED') {
-    return new Failure('SourceDenied', `${who} may not do this, ${what}: grant it ${role} on the secret`);
+    return new Failure(
+      'SourceDenied',
+      `${who} may not do this, ${what}: grant it ${role} on the secret, and check that there is such a secret, which Google does not tell`,
+    );
   }
   if (code !== 'NOT_FOUND') return invalid(what);
-  if (version !== undefined) return new Failure('VersionNotFound', `there is no version ${version}, ${what}`);
-  return new Failure('SecretNotFound', `there is no such secret, or it has no version yet, ${what}`);
+  if (version !== undefined) return new Failure('VersionNotFound', `there is no version or alias ${version}, ${what}`);
+  return new Failure(
+    'SecretNotFound',
+    `there is no such secret, or it has no version yet, ${what}: check its project and its name, or add one with gcloud secrets versions add`,
+  );
 }
 
 /** Google says the state in its message alone; only that word is taken from it. */

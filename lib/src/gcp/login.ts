@@ -12,6 +12,9 @@ export interface Federation {
   iamEndpoint?: string | undefined;
   /** To act as; the federated identity itself unless given. */
   serviceAccount?: string | undefined;
+  /** For messages, whose token it is and for which audience: `service account rekey-system/rekey-operator`. */
+  bearer: string;
+  audience: string;
 }
 
 const scope = 'https://www.googleapis.com/auth/cloud-platform';
@@ -35,7 +38,8 @@ export async function logIn(route: Route, federation: Federation, jwt: string): 
 }
 
 /** RFC 8693 section 2.1. */
-async function exchangeToken(route: Route, { provider, stsEndpoint = 'https://sts.googleapis.com' }: Federation, jwt: string) {
+async function exchangeToken(route: Route, federation: Federation, jwt: string) {
+  const { provider, stsEndpoint = 'https://sts.googleapis.com', bearer, audience } = federation;
   const what = `exchanging a token of the cluster at ${stsEndpoint}`;
   const body = new URLSearchParams({
     grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
@@ -47,7 +51,9 @@ async function exchangeToken(route: Route, { provider, stsEndpoint = 'https://st
   }).toString();
   const headers = { 'content-type': 'application/x-www-form-urlencoded' };
   const answer = await ask(route, { method: 'POST', url: new URL('/v1/token', stsEndpoint), headers, body }, what);
-  const advice = `check the provider ${provider}: its issuer, its allowed audience and its attribute condition`;
+  const advice =
+    `check that the provider ${provider} is there, has the issuer of the cluster, allows audience ${audience}, ` +
+    `and that its attribute condition holds for ${bearer}`;
   const { access_token: token, expires_in: seconds } = granted(answer, what, advice) as { access_token?: unknown; expires_in?: unknown };
   if (typeof token !== 'string' || token === '' || typeof seconds !== 'number') throw withoutToken(what);
   return { secret: new SecretValue(token), lease: seconds * 1000 };
@@ -60,7 +66,7 @@ async function impersonate(route: Route, federation: Federation, account: string
   const url = new URL(`/v1/projects/-/serviceAccounts/${account}:generateAccessToken`, iamEndpoint);
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${token.reveal()}` };
   const answer = await ask(route, { method: 'POST', url, headers, body: JSON.stringify({ scope: [scope], lifetime: '3600s' }) }, what);
-  const advice = 'grant the federated principal roles/iam.workloadIdentityUser on it';
+  const advice = `check that it is there, and grant the principal of ${federation.bearer} roles/iam.workloadIdentityUser on it`;
   const { accessToken, expireTime } = granted(answer, what, advice) as { accessToken?: unknown; expireTime?: unknown };
   const lease = Date.parse(String(expireTime)) - Date.now();
   if (typeof accessToken !== 'string' || accessToken === '' || Number.isNaN(lease)) throw withoutToken(what);

@@ -23,13 +23,15 @@ export function gcpMetadata(context: PollContext): MetadataSource {
   const agent = agentOf({ caBundle: store.caBundle });
   const route = { agent, timeout: usual.attempt };
   const { workloadIdentityProvider: provider, operatorServiceAccount: serviceAccount, stsEndpoint, iamEndpoint } = store;
+  const audience = audienceOf(context.store.spec);
+  const bearer = `service account ${context.identity}`;
   const session = new Session({
     login: async () =>
-      logIn(route, { provider, serviceAccount, stsEndpoint, iamEndpoint }, await context.token(audienceOf(context.store.spec))),
+      logIn(route, { provider, serviceAccount, stsEndpoint, iamEndpoint, audience, bearer }, await context.token(audience)),
     now: context.now,
     random: context.random,
   });
-  const attempts = new Attempts({ ...usual, budget: context.milliseconds ?? usual.budget });
+  const attempts = new Attempts({ ...usual, shared: true, budget: context.milliseconds ?? usual.budget });
   const transport = new GoogleTransport(route, session);
   const client = new SecretManagerServiceClient(clientOptions(transport, store.endpoint), gax);
   const within = <T>(task: (signal: AbortSignal) => Promise<T>, what: string): Promise<T> =>
@@ -37,14 +39,14 @@ export function gcpMetadata(context: PollContext): MetadataSource {
   return {
     versions: (source) => {
       const secret = secretOf(store, source);
-      const who = serviceAccount ?? `the identity of service account ${context.identity}`;
+      const who = serviceAccount ?? `the principal of ${bearer}`;
       const question = { what: `reading ${secret} in MCPCredentialStore ${name}`, who, role: 'roles/secretmanager.viewer' };
       return within(async (signal) => {
-        const list = transport.run({ question, signal }, (options) =>
+        const [versions] = await transport.run({ question, signal }, (options) =>
           client.listSecretVersions({ parent: secret, pageSize: mostVersions }, { ...options, autoPaginate: false }),
         );
-        const get = transport.run({ question, signal }, (options) => client.getSecret({ name: secret }, options));
-        const [[versions], [{ versionAliases }]] = await Promise.all([list, get]);
+        // After it: what is refused once need not be asked twice.
+        const [{ versionAliases }] = await transport.run({ question, signal }, (options) => client.getSecret({ name: secret }, options));
         return versionsOf(versions, versionAliases ?? {}, secret);
       }, secret);
     },

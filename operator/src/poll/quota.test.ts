@@ -74,3 +74,53 @@ test('the polls of one project wait longer together when one of them was throttl
   polls.stop();
   expect(waits).toEqual([120_000, 240_000]);
 });
+
+/** The most of these times that lie in one minute. */
+function busiestMinute(times: readonly number[]): number {
+  return Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + 60_000).length));
+}
+
+test.each([
+  [false, 150],
+  [true, 75],
+])('no minute has more questions than are allowed, however many secrets a project has (throttled: %s)', (throttled, most) => {
+  const quotas = new Quotas();
+  const quota = { name: 'projects/a', questionsPerMinute: 150 };
+  quotas.answered(quota, throttled);
+  const times = Array.from({ length: 1000 }, () => quotas.take(quota, 0));
+  expect(busiestMinute(times)).toBe(most);
+  expect(times[0]).toBe(0);
+  expect(times.every((at, index) => index === 0 || at >= (times[index - 1] ?? 0) + 100)).toBe(true);
+  expect(quotas.take({ ...quota, name: 'projects/b' }, 0)).toBe(0);
+  expect(quotas.take(quota, 3_600_000)).toBe(0);
+});
+
+test('a project whose minute is full is not asked, however often one asks for it; others are', async () => {
+  const quotas = new Quotas();
+  const quota = { name: 'projects/a', questionsPerMinute: 150 };
+  for (let question = 0; question < 150; question += 1) quotas.take(quota, question);
+  const asked: string[] = [];
+  const polls = new Polls({
+    open: ({ metadata }) => ({
+      versions: () => {
+        asked.push(metadata.name);
+        return Promise.resolve({ current: '1', states: {} });
+      },
+      check: () => Promise.resolve(),
+      close: () => undefined,
+    }),
+    onChange: () => undefined,
+    onPoll: () => undefined,
+    quotas,
+    now: () => 0,
+    random: () => 0.5,
+  });
+  polls.follow('ns/full', { store: gcp('full', 'a'), source: secret('x') });
+  polls.follow('ns/free', { store: gcp('free', 'b'), source: secret('x') });
+  await until(() => polls.reading('ns/free'));
+  polls.now('ns/full');
+  polls.follow('ns/later', { store: gcp('later', 'c'), source: secret('x') });
+  await until(() => polls.reading('ns/later'));
+  polls.stop();
+  expect(asked).toEqual(['free', 'later']);
+});

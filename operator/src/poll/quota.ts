@@ -19,9 +19,15 @@ export function quotaOf({ spec }: Store, source: CredentialSource | undefined): 
   return { name: `projects/${project}`, questionsPerMinute: 150 };
 }
 
+const minute = 60_000;
+/** An operator that starts asks about everything: one after the other, so that no question waits for a connection until its time is over. */
+const leastSpacing = 100;
+
 /** How each quota is doing: `RESOURCE_EXHAUSTED` slows all that share it, and success speeds them up again. */
 export class Quotas {
   readonly #slowness = new Map<string, number>();
+  /** When the last questions were asked, or are going to be. */
+  readonly #asked = new Map<string, number[]>();
 
   /** 1, 2, 4 or 8. */
   slowness({ name }: Quota): number {
@@ -31,5 +37,16 @@ export class Quotas {
   answered({ name }: Quota, throttled: boolean): void {
     const before = this.#slowness.get(name) ?? 1;
     this.#slowness.set(name, throttled ? Math.min(8, before * 2) : Math.max(1, before / 2));
+  }
+
+  /** Takes room for one question, and says how many milliseconds from now there is some: no minute has more questions than are allowed. */
+  take(quota: Quota, now: number): number {
+    const asked = this.#asked.get(quota.name) ?? [];
+    const most = Math.floor(quota.questionsPerMinute / this.slowness(quota));
+    const first = asked.at(-most) ?? Number.NEGATIVE_INFINITY;
+    const last = asked.at(-1) ?? Number.NEGATIVE_INFINITY;
+    const at = Math.max(now, first + minute, last + leastSpacing);
+    this.#asked.set(quota.name, [...asked, at].slice(-quota.questionsPerMinute));
+    return at - now;
   }
 }

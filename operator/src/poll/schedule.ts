@@ -25,6 +25,7 @@ export interface PollsOptions {
   onPoll: (store: string, outcome: string) => void;
   /** How long a poll waits after its answer, in milliseconds. */
   onPause?: (milliseconds: number) => void;
+  quotas?: Quotas;
   now: () => number;
   random: () => number;
 }
@@ -40,6 +41,8 @@ interface Poll {
   busy: boolean;
   /** Asked for while busy. */
   again: boolean;
+  /** Due, and waiting for room in its quota. */
+  queued: boolean;
   timer?: NodeJS.Timeout | undefined;
 }
 
@@ -49,10 +52,11 @@ export class Polls {
   readonly #sources: SharedSources;
   readonly #polls = new Map<string, Poll>();
   readonly #byUser = new Map<string, Poll>();
-  readonly #quotas = new Quotas();
+  readonly #quotas: Quotas;
 
   constructor(options: PollsOptions) {
     this.#options = options;
+    this.#quotas = options.quotas ?? new Quotas();
     this.#sources = sharedSources(options.open);
   }
 
@@ -67,11 +71,11 @@ export class Polls {
     if (old !== undefined) this.#leave(old, user);
   }
 
-  /** Asks again at once, unless it was asked within the last second. */
+  /** Asks again at once, unless it was asked within the last second or its quota has no room. */
   now(user: string): void {
     const poll = this.#byUser.get(user);
     if (poll?.busy === true) poll.again = true;
-    else if (poll !== undefined) this.#plan(poll, this.#spacing(poll));
+    else if (poll?.queued === false) this.#plan(poll, this.#spacing(poll));
   }
 
   reading(user: string): Reading | undefined {
@@ -92,7 +96,7 @@ export class Polls {
   #begin(question: Question): Poll {
     const id = idOf(question);
     const source = this.#sources.acquire(question.store);
-    const poll: Poll = { id, question, source, users: new Set(), failures: 0, askedAt: 0, busy: false, again: false };
+    const poll: Poll = { id, question, source, users: new Set(), failures: 0, askedAt: 0, busy: false, again: false, queued: false };
     this.#polls.set(id, poll);
     this.#plan(poll, 0);
     return poll;
@@ -112,11 +116,19 @@ export class Polls {
 
   #plan(poll: Poll, milliseconds: number): void {
     clearTimeout(poll.timer);
-    poll.timer = setTimeout(() => void this.#ask(poll), milliseconds).unref();
+    poll.timer = setTimeout(() => this.#due(poll), milliseconds).unref();
+  }
+
+  #due(poll: Poll): void {
+    const quota = quotaOf(poll.question.store, poll.question.source);
+    const wait = quota === undefined ? 0 : this.#quotas.take(quota, this.#options.now());
+    poll.queued = wait > 0;
+    if (poll.queued) poll.timer = setTimeout(() => void this.#ask(poll), wait).unref();
+    else void this.#ask(poll);
   }
 
   async #ask(poll: Poll): Promise<void> {
-    Object.assign(poll, { busy: true, again: false, askedAt: this.#options.now() });
+    Object.assign(poll, { busy: true, again: false, queued: false, askedAt: this.#options.now() });
     const reading = await answerOf(poll);
     poll.busy = false;
     if (this.#polls.get(poll.id) !== poll) return;

@@ -43,18 +43,19 @@ class GCPSource implements Source {
   readonly #client: SecretManagerServiceClient;
 
   constructor(context: SourceContext, store: GCPStore, limits: Limits) {
-    const { name, lookup, token } = context;
+    const { name, lookup, token, namespace } = context;
     this.#name = name;
     this.#store = store;
     this.#attempts = new Attempts(limits);
     this.#agent = agentOf({ lookup, caBundle: store.caBundle });
     const route = { agent: this.#agent, timeout: limits.attempt };
-    const { workloadIdentityProvider: provider, serviceAccount, stsEndpoint, iamEndpoint } = store;
+    const { workloadIdentityProvider: provider, serviceAccount, stsEndpoint, iamEndpoint, audience = `https:${provider}` } = store;
+    const federation = { provider, serviceAccount, stsEndpoint, iamEndpoint, audience, bearer: `this pod in namespace ${namespace}` };
     const login = async (): ReturnType<typeof logIn> => {
       const jwt = await token().catch(() => {
         throw new Failure('SourceDenied', `the pod has no token of its own for store ${name}: was the store made after the pod?`);
       });
-      return logIn(route, { provider, serviceAccount, stsEndpoint, iamEndpoint }, jwt.trim());
+      return logIn(route, federation, jwt.trim());
     };
     this.#session = new Session({ login, now: () => performance.now(), random: Math.random });
     this.#transport = new GoogleTransport(route, this.#session);

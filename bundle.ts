@@ -39,13 +39,18 @@ const withoutAxios: Plugin = {
   },
 };
 
-/** Google's client asks its library for REST and for its log; the whole of the library brings gRPC with it. */
+/**
+ * Google's client asks its library for REST and for its log; the whole of the library brings gRPC with it. REST in turn asks for what
+ * looks for credentials everywhere, unless it is given some: a sidecar has its own.
+ */
 const googleOverRest: Plugin = {
   name: 'google-over-rest',
   setup: (esbuild) => {
     const contents = "module.exports = { ...require('google-gax/fallback'), loggingUtils: require('google-logging-utils') };";
     esbuild.onResolve({ filter: /^google-gax$/ }, ({ path, resolveDir }) => ({ path, namespace: 'rest', pluginData: resolveDir }));
     esbuild.onLoad({ filter: /./, namespace: 'rest' }, ({ pluginData }) => ({ contents, resolveDir: pluginData as string }));
+    esbuild.onResolve({ filter: /^google-auth-library$/ }, ({ path }) => ({ path, namespace: 'no-google-auth' }));
+    esbuild.onLoad({ filter: /./, namespace: 'no-google-auth' }, () => ({ contents: 'exports.GoogleAuth = class {};', loader: 'js' }));
   },
 };
 

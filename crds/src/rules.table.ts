@@ -36,6 +36,7 @@ export const goodInputs: Readonly<Record<string, Record<string, unknown>>> = {
   'a probe that needs a header, and canaries': {
     rotation: { probe: { path: '/v1/users/me', headers: [{ name: 'Notion-Version', value: '2022-06-28' }] }, canaryPods: 2 },
   },
+  'a pin on an alias of GCP': { source: { gcpSecretManager: { secret: 'github' } }, version: 'stable-2' },
   'a probe of another of its hosts': {
     hosts: ['*.example.com', 'api.example.com'],
     via: [{ proxy: {} }],
@@ -131,6 +132,16 @@ export const badInputs: readonly BadInput[] = [
     name: 'a pin on a version that is being made',
     spec: { source: { awsSecretsManager: { secretId: 'mcp/github' } }, version: 'AWSPENDING' },
     message: 'AWSPENDING is a version that does not work yet',
+  },
+  {
+    name: 'a pin on what GCP calls the newest',
+    spec: { source: { gcpSecretManager: { secret: 'github' } }, version: 'latest' },
+    message: 'a version of a secret in GCP is a number or an alias',
+  },
+  {
+    name: 'a pin that is no version of GCP',
+    spec: { source: { gcpSecretManager: { secret: 'github' } }, version: '1.0' },
+    message: 'a version of a secret in GCP is a number or an alias',
   },
   { name: 'no place', spec: { inject: [{}] }, message: 'give exactly one place' },
   {

@@ -99,4 +99,11 @@ export const pinRules: readonly Rule<Pinned>[] = [
     message: 'AWSPENDING is a version that does not work yet: pin a version id, AWSCURRENT or AWSPREVIOUS',
     holds: ({ source, version }) => source.awsSecretsManager === undefined || version !== 'AWSPENDING',
   },
+  // https://cloud.google.com/secret-manager/docs/assign-alias-to-secret-version
+  {
+    cel: `!has(self.source.gcpSecretManager) || (self.version.matches('^([0-9]*|[A-Za-z][A-Za-z0-9_-]{0,62})$') && self.version != 'latest')`,
+    message: 'a version of a secret in GCP is a number or an alias, which begins with a letter: leave version out for the latest',
+    holds: ({ source, version }) =>
+      source.gcpSecretManager === undefined || (/^([0-9]*|[A-Za-z][A-Za-z0-9_-]{0,62})$/u.test(version) && version !== 'latest'),
+  },
 ];

@@ -53,6 +53,7 @@ export interface Question {
  * | 403    | PERMISSION_DENIED                         | SourceDenied                                     |
  * | 404    | NOT_FOUND, a version asked for            | VersionNotFound (the caller checks for a secret) |
  * | 404    | NOT_FOUND, none asked for                 | SecretNotFound                                   |
+ * | 400    | INVALID_ARGUMENT: no such name can be     | the same two                                     |
  * | other  | any                                       | SourceResponseInvalid                            |
  */
 export function answerFailure({ status, bytes }: Pick<Answered, 'status' | 'bytes'>, question: Question): Failure {
@@ -67,7 +68,7 @@ export function answerFailure({ status, bytes }: Pick<Answered, 'status' | 'byte
       `${who} may not do this, ${what}: grant it ${role} on the secret, and check that there is such a secret, which Google does not tell`,
     );
   }
-  if (code !== 'NOT_FOUND') return invalid(what);
+  if (code !== 'NOT_FOUND' && code !== 'INVALID_ARGUMENT') return invalid(what);
   if (version !== undefined) return new Failure('VersionNotFound', `there is no version or alias ${version}, ${what}`);
   return new Failure(
     'SecretNotFound',

@@ -121,6 +121,7 @@ describe('the reason why there is no value', () => {
     'no permission': [() => (gcp.refusal = [403, 'PERMISSION_DENIED']), undefined, 'SourceDenied'],
     'a token that is not taken': [() => (gcp.refusal = [401, 'UNAUTHENTICATED']), undefined, 'SourceDenied'],
     'the quota is used up': [() => (gcp.refusal = [429, 'RESOURCE_EXHAUSTED']), undefined, 'SourceThrottled'],
+    'a name that cannot be': [() => (gcp.refusal = [400, 'INVALID_ARGUMENT']), undefined, 'SecretNotFound'],
     'a code that nobody knows': [() => (gcp.refusal = [409, 'ABORTED']), undefined, 'SourceResponseInvalid'],
     'a payload that arrives damaged': [() => (gcp.checksum = '1'), undefined, 'SourceResponseInvalid'],
     'binary, not text': [() => gcp.secrets.set('mcp-github', [versionOf(Buffer.from([0xff, 0xfe]))]), undefined, 'SecretValueInvalid'],

@@ -43,7 +43,7 @@ const rules: readonly Rule<string>[] = [
   },
 ];
 
-/** An upstream host, `name` or `name:port`, lower case; https; 443 unless it says otherwise. `*.name` is every name below it. */
+/** An upstream host, `name` or `name:port`, lower case; https; 443 unless it says otherwise. `*.name` is every name one label below it. */
 export const host = withRules(
   z.string().min(1).max(259).meta({
     description:

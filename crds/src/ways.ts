@@ -19,7 +19,7 @@ export function basePort(index: number): number {
   return firstBasePort + index;
 }
 
-/** `*.atlassian.net` stands for every name below it, at any depth, and not for `atlassian.net` itself. */
+/** `*.atlassian.net` stands for the names one label below it, as in a certificate, and not for `atlassian.net` itself. */
 export function isWildcard(host: string): boolean {
   return host.startsWith('*.');
 }

@@ -39,6 +39,9 @@ export const reasons = {
   RestartRequired: 'pods that match were created before the credential or its hosts: restart them',
   // A call on its way out
   HostNotConfigured: 'no credential of this pod is for this host',
+  HostRefused:
+    'no credential of this pod is for this host, and its proxy refuses all others: set others: Tunnel in spec.via to let them pass',
+  CallInClear: 'a credential does not travel in clear: call this host by https',
   RequestInvalid: 'the request is not valid HTTP/1.1',
   RequestTimeout: 'the rest of the request did not come in time',
   CallLimitReached: 'too many calls with this credential are under way',

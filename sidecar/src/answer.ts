@@ -8,6 +8,7 @@ const allowed = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 /** RFC 9110 section 15, and RFC 6585 for 431. */
 const phrases: Record<number, string> = {
   400: 'Bad Request',
+  403: 'Forbidden',
   405: 'Method Not Allowed',
   408: 'Request Timeout',
   417: 'Expectation Failed',
@@ -20,6 +21,8 @@ const phrases: Record<number, string> = {
 
 const statuses: Partial<Record<Reason, number>> = {
   RequestInvalid: 400,
+  HostRefused: 403,
+  CallInClear: 403,
   MethodNotSupported: 405,
   RequestTimeout: 408,
   HostNotConfigured: 421,

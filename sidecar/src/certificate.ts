@@ -61,7 +61,8 @@ async function createAuthority(hosts: readonly string[], now: number): Promise<K
 
 /** RFC 5280 section 4.2.1.10: whoever steals this CA's key can stand for no other host, and for no IP address. */
 function constraints(hosts: readonly string[]): NameConstraints {
-  const permitted = hosts.map((dNSName) => new GeneralSubtree({ base: new GeneralName({ dNSName }) }));
+  // A constraint holds for all names below it: it knows no wildcards.
+  const permitted = hosts.map((host) => new GeneralSubtree({ base: new GeneralName({ dNSName: host.replace(/^\*\./u, '') }) }));
   const excluded = ['0.0.0.0/0.0.0.0', '::/::'].map((iPAddress) => new GeneralSubtree({ base: new GeneralName({ iPAddress }) }));
   return new NameConstraints({ permittedSubtrees: new GeneralSubtrees(permitted), excludedSubtrees: new GeneralSubtrees(excluded) });
 }

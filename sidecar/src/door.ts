@@ -1,4 +1,5 @@
-import type { Server, Socket } from 'node:net';
+import net from 'node:net';
+import type { LookupFunction, Server, Socket } from 'node:net';
 import tls from 'node:tls';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Log } from '@rekey/lib/log.ts';
@@ -6,17 +7,20 @@ import { errorCode } from '@rekey/lib/log.ts';
 import { Clients } from './clients.ts';
 import type { Clock } from './clock.ts';
 import { processClock } from './clock.ts';
-import { throughTls } from './entrance.ts';
+import { throughBaseUrl, throughTls } from './entrance.ts';
+import type { Entrance } from './entrance.ts';
+import type { Entrances } from './entrances.ts';
 import type { Means } from './forward.ts';
+import { proxied } from './proxy.ts';
 import type { Table } from './rule.ts';
 
 export interface DoorOptions {
   means: Means;
   table: Table;
-  /** Names that a handshake may ask for. */
-  hosts: ReadonlySet<string>;
+  entrances: Entrances;
   context: () => SecureContext;
-  ports: readonly number[];
+  /** For what the proxy lets pass. */
+  lookup: LookupFunction;
   log: Log;
   clock?: Clock;
 }
@@ -29,11 +33,15 @@ export interface Door {
 /** Loopback alone: no other pod may reach this door. The second may be missing. */
 const addresses = ['127.0.0.1', '::1'];
 
-/** Opens the door that the pod's hosts file leads to. Rejects when a port on 127.0.0.1 is taken. */
+/** Opens what the pod's hosts file, its proxy variables and its base URLs lead to. Rejects when a port on 127.0.0.1 is taken. */
 export async function openDoor(options: DoorOptions): Promise<Door> {
-  const { means, table, clock = processClock, ports, log } = options;
+  const { means, table, clock = processClock, entrances, log } = options;
   const clients = new Clients(means, table, clock);
-  const opening = ports.flatMap((port) => addresses.map((address) => listen(createServer(options, clients), port, address)));
+  const opening = [
+    ...entrances.ports.map((port) => ({ port, open: () => tlsServer(options, clients) })),
+    ...(entrances.proxy === undefined ? [] : [{ port: entrances.proxy.port, open: () => proxyServer(options, clients) }]),
+    ...entrances.baseUrls.map(({ port, upstream }) => ({ port, open: () => plainServer(clients, throughBaseUrl(port, upstream)) })),
+  ].flatMap(({ port, open }) => addresses.map((address) => listen(open(), port, address)));
   const servers: Server[] = [];
   for (const { status, value, reason } of (await Promise.allSettled(opening)) as (PromiseFulfilledResult<Server> &
     PromiseRejectedResult)[]) {
@@ -44,22 +52,61 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   return { stop: (milliseconds) => stop(servers, clients, milliseconds) };
 }
 
-function createServer({ means, hosts, context, log }: DoorOptions, clients: Clients): Server {
-  const server = tls.createServer({
+/** What we show to clients that speak TLS. Without a known name the handshake fails, with an alert: there is no other certificate. */
+function terms({ entrances: { names }, context }: DoorOptions): tls.TlsOptions {
+  const known = new Set(names);
+  const isKnown = (name: string): boolean => known.has(name) || known.has(`*${name.slice(name.indexOf('.'))}`);
+  return {
     minVersion: 'TLSv1.2',
     ALPNProtocols: ['http/1.1'],
-    // The server itself has no certificate: without a known name the handshake fails, with an alert.
-    SNICallback: (name, done) => done(null, hosts.has(name.toLowerCase()) ? context() : undefined),
-    handshakeTimeout: means.limits.handshakeMilliseconds,
-  });
+    SNICallback: (name, done) => done(null, isKnown(name.toLowerCase()) ? context() : undefined),
+  };
+}
+
+function tlsServer(options: DoorOptions, clients: Clients): Server {
+  const server = tls.createServer({ ...terms(options), handshakeTimeout: options.means.limits.handshakeMilliseconds });
   server.on('connection', (socket: Socket) => clients.accepted(socket));
-  server.on('secureConnection', (socket: TLSSocket) => {
-    const { servername, localPort = 0 } = socket as { servername?: string | false; localPort?: number };
-    const host = typeof servername === 'string' ? servername.toLowerCase() : '';
-    clients.add(socket, throughTls(host, localPort));
-  });
-  server.on('tlsClientError', (error: Error) => log('debug', 'a TLS handshake failed', { code: errorCode(error) }));
+  server.on('secureConnection', (socket: TLSSocket) => clients.add(socket, throughTls('hosts', nameOf(socket), socket.localPort ?? 0)));
+  server.on('tlsClientError', (error: Error) => options.log('debug', 'a TLS handshake failed', { code: errorCode(error) }));
   return server;
+}
+
+function nameOf(socket: TLSSocket): string {
+  const { servername } = socket as { servername?: string | false };
+  return typeof servername === 'string' ? servername.toLowerCase() : '';
+}
+
+function plainServer(clients: Clients, entrance: Entrance): Server {
+  return net.createServer((socket) => {
+    clients.accepted(socket);
+    clients.add(socket, entrance);
+  });
+}
+
+function proxyServer(options: DoorOptions, clients: Clients): Server {
+  const { means, table, lookup, entrances } = options;
+  const others = entrances.proxy?.others ?? 'Refuse';
+  const secure = (socket: Socket, entrance: Entrance): void => handshake(socket, entrance, options, clients);
+  return net.createServer((socket) => {
+    clients.accepted(socket);
+    proxied(socket, { means, table, clients, lookup, others, secure });
+  });
+}
+
+/** TLS with a client of the proxy. What it names in the handshake must be what it asked the proxy for. */
+function handshake(socket: Socket, entrance: Entrance, options: DoorOptions, clients: Clients): void {
+  const secured = new tls.TLSSocket(socket, { ...terms(options), isServer: true });
+  const late = setTimeout(() => socket.destroy(), options.means.limits.handshakeMilliseconds).unref();
+  secured.on('error', (error) => {
+    options.log('debug', 'a TLS handshake failed', { code: errorCode(error) });
+    socket.destroy();
+  });
+  secured.once('close', () => clearTimeout(late));
+  secured.once('secure', () => {
+    clearTimeout(late);
+    if (nameOf(secured) === entrance.host) clients.add(secured, entrance);
+    else secured.destroy();
+  });
 }
 
 function listen(server: Server, port: number, address: string): Promise<Server> {

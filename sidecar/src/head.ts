@@ -35,9 +35,10 @@ export function check(head: RequestHead, entrance: Entrance, table: Table): Chec
   if (!entrance.names(control.host)) {
     throw new Failure('HostNotConfigured', 'the Host header names another host than the one that the connection was made for');
   }
+  if (entrance.once) control.connection = 'close';
   const target = originForm(head, entrance);
   const { host, port } = entrance;
-  const rule = table.find(entrance.key);
+  const rule = table.find(entrance);
   if (rule === undefined) throw new Failure('HostNotConfigured');
   return { head, rule, host, port, target };
 }

@@ -123,7 +123,12 @@ const host = 'api.github.test';
 export const otherHost = 'api.notion.test';
 
 /** A pod with the credentials `github` and `notion`, both behind one upstream. */
-export async function startPod(options: Partial<SidecarOptions> = {}): Promise<FakePod> {
+/** What else a test wants of the credential `github`: its hosts are given with the port of the upstream. */
+export interface PodOptions extends Partial<SidecarOptions> {
+  github?: (port: number) => Partial<CredentialSpec>;
+}
+
+export async function startPod({ github, ...options }: PodOptions = {}): Promise<FakePod> {
   const folder = mkdtempSync(join(tmpdir(), 'rekey-pod-'));
   const pki = await issue({ hosts: [host, otherHost], now: Date.now() });
   const upstream = https.createServer({ key: pki.leaf.key, cert: pki.leaf.certificate }, (request, response) =>
@@ -131,7 +136,7 @@ export async function startPod(options: Partial<SidecarOptions> = {}): Promise<F
   );
   await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.2', resolve));
   const { port } = upstream.address() as AddressInfo;
-  const credential = new FakeCredential('github', { hosts: [`${host}:${port}`] });
+  const credential = new FakeCredential('github', { hosts: [`${host}:${port}`], ...github?.(port) });
   const credentials = [credential, new FakeCredential('notion', { hosts: [`${otherHost}:${port}`] })];
   const audit: Record<string, unknown>[] = [];
   const sidecar = await startSidecar({

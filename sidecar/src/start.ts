@@ -1,6 +1,6 @@
 import type { LookupFunction } from 'node:net';
 import { mounts, sidecarHealthPort } from '@rekey/crds/names.ts';
-import { splitHost } from '@rekey/crds/split-host.ts';
+import { injectedWays } from '@rekey/crds/snapshot.ts';
 import type { Log } from '@rekey/lib/log.ts';
 import type { AuditOptions } from './audit.ts';
 import { Audit } from './audit.ts';
@@ -8,6 +8,8 @@ import type { Config } from './config.ts';
 import type { LiveCredentials } from './credentials.ts';
 import { startCredentials } from './credentials.ts';
 import { openDoor } from './door.ts';
+import { entrancesOf } from './entrances.ts';
+import type { Entrances } from './entrances.ts';
 import { exposition } from './exposition.ts';
 import type { Health } from './health.ts';
 import { openHealth } from './health.ts';
@@ -33,6 +35,8 @@ export interface SidecarOptions {
   auditWrite?: AuditOptions['write'];
   upstream?: Pick<UpstreamOptions, 'connectMilliseconds' | 'idleMilliseconds'>;
   limits?: Partial<Limits>;
+  /** In place of those that the snapshot asks for: tests have no ports of their own. */
+  entrances?: Partial<Entrances>;
   now?: () => number;
 }
 
@@ -65,10 +69,10 @@ async function startBehind(health: Health, metrics: Metrics, options: SidecarOpt
     },
     ...(options.auditWrite === undefined ? {} : { write: options.auditWrite }),
   });
-  const hosts = config.snapshot.credentials.flatMap(({ spec }) => spec.hosts.map(splitHost));
-  const names = new Set(hosts.map(({ name }) => name));
+  const { credentials: injected } = config.snapshot;
+  const entrances = { ...entrancesOf(injected), ...options.entrances };
   const tls = await startTls({
-    hosts: [...names],
+    hosts: entrances.names,
     caFolder: options.caFolder ?? mounts.ca.path,
     trustFolder: options.trustFolder ?? mounts.trust.path,
     extraCA: config.extraCA,
@@ -77,14 +81,18 @@ async function startBehind(health: Health, metrics: Metrics, options: SidecarOpt
   });
   const credentials: LiveCredentials = start({ config, log, lookup, onRead: (name, outcome) => metrics.sourceRead(name, outcome) });
   const upstream = new Upstream({ lookup, trust: () => publicTrust(config.extraCA), metrics, ...options.upstream });
-  const table = new Table(() => credentials.list(), metrics);
-  const ports = [...new Set(hosts.map(({ port }) => port))];
+  const ways = new Map(injected.map((credential) => [credential.name, injectedWays(credential)]));
+  const table = new Table(
+    () => credentials.list(),
+    metrics,
+    (name) => ways.get(name) ?? [],
+  );
   const door = await openDoor({
     means: { upstream, audit, metrics, limits: { ...defaultLimits, ...options.limits } },
     table,
-    hosts: names,
+    entrances,
     context: () => tls.context(),
-    ports,
+    lookup,
     log,
   });
   health.ready();

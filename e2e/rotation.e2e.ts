@@ -157,3 +157,21 @@ test('a canary has the new version for its time, and the others have not', async
   await until('Complete', 60, async () => ((await status())?.rotation?.phase === 'Complete' ? true : undefined));
   expect((await status())?.version).toBe(version);
 }, 120_000);
+
+test('without a probe a bad key fails no call while there is a grace, and is rolled back', async () => {
+  await patch('probe', { rotation: { probe: null, canaryPods: 0, graceSeconds: 60, refusalSeconds: 5 } }, space);
+  const good = (await status())?.version;
+  let bad = '';
+  const { failed, calls } = await underCalls(async () => {
+    bad = await write({ good: false });
+    await until('RolledBack', 90, async () => ((await status())?.rotation?.phase === 'RolledBack' ? true : undefined), 400);
+    await until('every pod is back', 60, async () => ((await status())?.pods?.current === 3 ? true : undefined), 400);
+  });
+  expect(failed).toEqual([]);
+  expect(calls).toBeGreaterThan(100);
+  expect(await status()).toMatchObject({
+    version: good,
+    rotation: { candidate: bad, reason: 'CredentialRefused' },
+    rejected: [{ version: bad }],
+  });
+}, 240_000);

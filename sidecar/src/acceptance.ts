@@ -25,20 +25,25 @@ export class Acceptance {
     this.#refused = undefined;
   }
 
-  /** The refusal of the version in use, if it stands. */
-  problem(current: string | undefined): Failure | undefined {
+  /** The refusal of the version in use, if it stands; milder as long as calls fall back to another version. */
+  problem(current: string | undefined, fallback?: string): Failure | undefined {
     if (this.#refused === undefined || this.#refused.version !== current) return undefined;
+    if (fallback !== undefined) {
+      return new Failure('NewVersionRefused', `the upstream refuses version ${current}, and calls fall back to version ${fallback}`);
+    }
     return new Failure('CredentialRefused', `the upstream refuses version ${current}`);
   }
 
   /** Whether anything changed. Called for every call, so the usual case leaves first. */
   report(version: string, accepted: boolean, current: string | undefined): boolean {
-    if (!accepted) return this.#refuse(version);
+    if (!accepted) return this.#refuse(version, current);
     if (this.#refused === undefined && version === this.#accepted) return false;
     return this.#accept(version, current);
   }
 
-  #refuse(version: string): boolean {
+  #refuse(version: string, current: string | undefined): boolean {
+    // What matters is that the version in use is refused: that one before it is too, does not undo it.
+    if (version !== current && this.#refused !== undefined && this.#refused.version === current) return false;
     const news = this.#refused?.version !== version;
     this.#refused = { version, at: this.#clock.now() };
     return news;

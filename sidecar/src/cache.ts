@@ -1,28 +1,29 @@
 import { Failure } from '@rekey/lib/reason.ts';
 import type { Clock } from './clock.ts';
 import type { Grant } from './credential.ts';
+import type { Read } from './flight.ts';
+import { SingleFlight } from './flight.ts';
 import { backingOff, due, dueAt, failedOf, heldOf, usable } from './freshness.ts';
 import type { Policy, State } from './freshness.ts';
 import { mayLag, planAfter, planned, takesBack } from './plan.ts';
-import type { Refusal } from './refusal.ts';
+import { Previous } from './previous.ts';
+import type { AfterRefusal, Refusal } from './refusal.ts';
 import { afterRefusal, refusedAgain, refusedNow } from './refusal.ts';
 import type { Reading } from './source/source.ts';
+import { Wake } from './wake.ts';
 
 export interface CacheContext {
-  /** One read of the source: the version that is wanted, or the newest whatever is wanted. Rejects with a Failure. */
-  read: (newest: boolean, signal: AbortSignal) => Promise<Reading>;
+  read: Read;
   clock: Clock;
   random: () => number;
   /** The version in use, or what is wrong, may have changed. */
   onChange: () => void;
 }
 
-type Outcome = Reading | Failure | 'ended';
-
-interface Flight {
-  newest: boolean;
-  controller: AbortController;
-  outcome: Promise<Outcome>;
+interface Last {
+  version: string;
+  createdAt: Date | undefined;
+  expiresAt: Date | undefined;
 }
 
 /**
@@ -40,34 +41,40 @@ export class Cache {
   readonly #context: CacheContext;
   readonly #state: State;
   readonly #refusals = new Map<string, Refusal>();
+  readonly #previous = new Previous();
+  readonly #wake: Wake;
+  readonly #flight: SingleFlight;
   #blocked: Failure | undefined;
-  #version: string | undefined;
-  #createdAt: Date | undefined;
-  #expiresAt: Date | undefined;
-  #flight: Flight | undefined;
-  #waiting: PromiseWithResolvers<void> | undefined;
+  #last: Last | undefined;
   #cancelTimer: () => void = () => undefined;
 
   /** Blocked until `open`. */
   constructor(context: CacheContext, policy: Policy) {
     this.#context = context;
+    this.#wake = new Wake(context.clock);
+    this.#flight = new SingleFlight(context.read, (outcome, newest) => this.#landed(outcome, newest));
     this.#state = { policy, held: undefined, failed: undefined, plan: undefined };
     this.#blocked = new Failure('SourceUnreachable', 'the sidecar has not started');
   }
 
   /** The version of the last value read, whether it is in hand or not. */
   get version(): string | undefined {
-    return this.#version;
+    return this.#last?.version;
   }
 
-  /** When that version was written, where the source says so. */
-  get createdAt(): Date | undefined {
-    return this.#createdAt;
+  /** What the source says of that version. */
+  get last(): Last | undefined {
+    return this.#last;
   }
 
-  /** When that version ends, where the source says so. */
-  get expiresAt(): Date | undefined {
-    return this.#expiresAt;
+  /** The version that calls fall back to when the one in use is refused. */
+  get fallback(): string | undefined {
+    return this.#previous.besides(this.version, this.#context.clock.now())?.version;
+  }
+
+  /** It is refused too: no call needs to try it again. */
+  forgetFallback(): void {
+    this.#previous.drop();
   }
 
   /** Why a call would fail now, as far as is known without a read. */
@@ -83,7 +90,7 @@ export class Cache {
     const grant = usable(this.#state, now);
     if (grant === undefined) return this.#load();
     held.used = true;
-    if (now >= held.refreshAt && !backingOff(this.#state, now)) this.#fly(false);
+    if (now >= held.refreshAt && !backingOff(this.#state, now)) void this.#flight.fly(false);
     return grant;
   }
 
@@ -98,12 +105,19 @@ export class Cache {
       if (refusal === undefined) return this.grant();
       const inHand = usable(this.#state, clock.now());
       const next = afterRefusal(version, inHand?.version, refusal, clock.now());
-      if (next.step === 'wait') await this.#wait(next.until);
+      const back = this.#back(version, next);
+      if (back !== undefined) return back;
+      if (next.step === 'wait') await this.#wake.until(next.until);
       else if (next.step === 'read') {
         await this.#forced();
         cache = 'miss';
       } else if (inHand !== undefined) return cache === undefined ? inHand : { ...inHand, cache };
     }
+  }
+
+  /** Instead of waiting, and of letting the refusal stand, the version before is tried while there is one. */
+  #back(refused: string, { step }: AfterRefusal): Grant | undefined {
+    return step === 'wait' || step === 'stand' ? this.#previous.besides(refused, this.#context.clock.now()) : undefined;
   }
 
   /** Drops the value and answers every call with the failure, until `open`. */
@@ -115,14 +129,14 @@ export class Cache {
   /** Forgets everything, for it was of another source or another time, and reads in the background. */
   open(expected: string | undefined): void {
     this.#blocked = undefined;
-    this.#version = undefined;
+    this.#last = undefined;
     this.#clear();
     this.#plan(expected);
   }
 
   /** The operator says that this version is the one to use: read now, unless it is the one that was read last. */
   announce(expected: string): void {
-    if (this.#blocked !== undefined || (this.#version === expected && this.problem === undefined)) return;
+    if (this.#blocked !== undefined || (this.version === expected && this.problem === undefined)) return;
     this.#plan(expected);
   }
 
@@ -138,7 +152,7 @@ export class Cache {
 
   async #load(): Promise<Grant> {
     this.#throwIfBackingOff();
-    const outcome = await this.#fly(false).outcome;
+    const outcome = await this.#flight.fly(false);
     if (outcome === 'ended') return this.grant();
     if (!(outcome instanceof Failure)) {
       if (this.#state.held !== undefined) this.#state.held.used = true;
@@ -152,32 +166,19 @@ export class Cache {
   /** One read of the newest, shared. What a read brings that was under way already does not count: it may be from before the refusal. */
   async #forced(): Promise<void> {
     this.#throwIfBackingOff();
-    const outcome = await this.#fly(true).outcome;
+    const outcome = await this.#flight.fly(true);
     if (outcome instanceof Failure) throw outcome;
   }
 
   #throwIfBackingOff(): void {
     const { failed } = this.#state;
-    if (this.#flight === undefined && failed !== undefined && backingOff(this.#state, this.#context.clock.now())) throw failed.failure;
+    if (!this.#flight.isUnderWay && failed !== undefined && backingOff(this.#state, this.#context.clock.now())) throw failed.failure;
   }
 
-  #fly(newest: boolean): Flight {
-    if (this.#flight !== undefined) return this.#flight;
-    const controller = new AbortController();
-    this.#flight = { newest, controller, outcome: this.#run(newest, controller.signal) };
-    return this.#flight;
-  }
-
-  async #run(newest: boolean, signal: AbortSignal): Promise<Outcome> {
-    const outcome = await this.#context
-      .read(newest, signal)
-      .catch((error: unknown) => (error instanceof Failure ? error : new Failure('SourceResponseInvalid')));
-    if (signal.aborted) return 'ended';
-    this.#flight = undefined;
+  #landed(outcome: Reading | Failure, newest: boolean): void {
     if (outcome instanceof Failure) this.#failed(outcome);
     else this.#keep(outcome, newest);
     this.#changed();
-    return outcome;
   }
 
   #keep(reading: Reading, newest: boolean): void {
@@ -189,12 +190,13 @@ export class Cache {
       state.plan = state.plan && planAfter(state.plan, reading.version, now);
       return;
     }
+    if (state.held !== undefined && state.held.hit.version !== reading.version) {
+      this.#previous.keep(state.held.hit, now, state.policy.grace ?? 0);
+    }
     state.held = heldOf(reading, state.policy, now, random);
     state.failed = undefined;
     state.plan = state.plan && planAfter(state.plan, reading.version, now);
-    this.#version = reading.version;
-    this.#createdAt = reading.createdAt;
-    this.#expiresAt = reading.expiresAt;
+    this.#last = { version: reading.version, createdAt: reading.createdAt, expiresAt: reading.expiresAt };
     if (newest) refusedAgain(this.#refusals, reading.version, now);
   }
 
@@ -204,7 +206,9 @@ export class Cache {
     const state = this.#state;
     state.failed = failedOf(failure, state, now, random);
     state.plan = state.failed.passing || mayLag(failure, state.plan) ? state.plan && planAfter(state.plan, undefined, now) : undefined;
-    if (!state.failed.passing) state.held = undefined;
+    if (state.failed.passing) return;
+    state.held = undefined;
+    this.#previous.drop();
   }
 
   #plan(expected: string | undefined): void {
@@ -218,14 +222,13 @@ export class Cache {
     state.failed = undefined;
     state.plan = undefined;
     this.#refusals.clear();
-    this.#flight?.controller.abort();
-    this.#flight = undefined;
+    this.#previous.drop();
+    this.#flight.end();
     this.#changed();
   }
 
   #changed(): void {
-    this.#waiting?.resolve();
-    this.#waiting = undefined;
+    this.#wake.wake();
     this.#schedule();
     this.#context.onChange();
   }
@@ -234,30 +237,19 @@ export class Cache {
   #schedule(): void {
     const { clock } = this.#context;
     this.#cancelTimer();
-    const at = this.#flight === undefined ? dueAt(this.#state, clock.now()) : Number.POSITIVE_INFINITY;
+    const due = this.#flight.isUnderWay ? Number.POSITIVE_INFINITY : dueAt(this.#state, clock.now());
+    const at = Math.min(due, this.#previous.endsAt);
     if (Number.isFinite(at)) this.#cancelTimer = clock.after(Math.max(0, at - clock.now()), () => this.#tick());
   }
 
   #tick(): void {
-    const now = due(this.#state, this.#context.clock.now());
+    const time = this.#context.clock.now();
+    const now = due(this.#state, time);
+    const isGraceOver = time >= this.#previous.endsAt;
     if (now.drop) this.#state.held = undefined;
-    if (now.read) this.#fly(false);
-    if (now.drop) this.#changed();
+    if (isGraceOver) this.#previous.drop();
+    if (now.read) void this.#flight.fly(false);
+    if (now.drop || isGraceOver) this.#changed();
     else this.#schedule();
-  }
-
-  /** Until the time, or until anything changes. All that wait share one timer: the first one's time is everybody's. */
-  async #wait(until: number): Promise<void> {
-    const { clock } = this.#context;
-    if (this.#waiting === undefined) {
-      this.#waiting = Promise.withResolvers();
-      const { resolve, promise } = this.#waiting;
-      const cancel = clock.after(Math.max(0, until - clock.now()), () => {
-        this.#waiting = undefined;
-        resolve();
-      });
-      void promise.then(cancel);
-    }
-    await this.#waiting.promise;
   }
 }

@@ -9,6 +9,8 @@ export interface Grant {
   value: SecretValue;
   version: string;
   cache: CacheState;
+  /** It is of the version before: the newest is refused, and that may pass. */
+  fallback?: true;
 }
 
 /** One credential of this pod, live: what the data path needs of it. */
@@ -20,7 +22,8 @@ export interface LiveCredential {
   grant(): Grant | Promise<Grant>;
   /**
    * The upstream refused `version`: one forced read of the source, shared by all calls that ask meanwhile. Resolves with the newest
-   * value; when its version is `version` still, the refusal stands and the caller passes it through. Rejects with a Failure.
+   * value, or for `rotation.graceSeconds` with the one before; when its version is `version` still, the refusal stands and the caller passes
+   * it through. Rejects with a Failure.
    */
   grantAfterRefusal(version: string): Promise<Grant>;
   /** The upstream answered a call that carried `version`: accepted, or refused for good. Cheap; called for every call. */

@@ -9,6 +9,8 @@ export interface Policy {
   ttl: number;
   /** How long past its TTL a value may serve through an outage. */
   maxStale: number;
+  /** How long the version before may be fallen back to; not at all unless given. */
+  grace?: number;
 }
 
 /** A value in memory. The two grants are made once, so that a hit makes nothing. */

@@ -11,6 +11,7 @@ import { Cache } from './cache.ts';
 import type { Clock } from './clock.ts';
 import type { Grant, LiveCredential } from './credential.ts';
 import { Expiry } from './expiry.ts';
+import type { Policy } from './freshness.ts';
 import { InFlight } from './in-flight.ts';
 import { Prober } from './probe/prober.ts';
 import type { Send } from './probe/request.ts';
@@ -74,12 +75,20 @@ export class Live implements LiveCredential {
     return this.#cache.grant();
   }
 
-  grantAfterRefusal(version: string): Promise<Grant> {
-    return this.#cache.grantAfterRefusal(version);
+  async grantAfterRefusal(version: string): Promise<Grant> {
+    const grant = await this.#cache.grantAfterRefusal(version);
+    // The call goes on with the version before, so nobody else will tell that the new one was refused.
+    if (grant.fallback === true && this.#acceptance.report(version, false, this.#cache.version)) {
+      this.#context.log('warn', 'the new version is refused, and calls fall back to the one before', { credential: this.name, version });
+      this.#context.onUse();
+    }
+    return grant;
   }
 
   report(version: string, accepted: boolean): void {
-    if (this.#acceptance.report(version, accepted, this.#cache.version)) this.#context.onUse();
+    const isLost = !accepted && version === this.#cache.fallback;
+    if (isLost) this.#cache.forgetFallback();
+    if (this.#acceptance.report(version, accepted, this.#cache.version) || isLost) this.#context.onUse();
   }
 
   began(version: string): void {
@@ -123,17 +132,17 @@ export class Live implements LiveCredential {
 
   /** What the binding says of it. */
   use(): Omit<Use, 'since'> {
-    const { version, createdAt } = this.#cache;
+    const { version, last } = this.#cache;
     const holds = this.#holds(version);
-    const problem = this.#cache.problem ?? this.#acceptance.problem(version);
+    const problem = this.#cache.problem ?? this.#acceptance.problem(version, this.#cache.fallback);
     return defined({
       name: this.name,
       version,
       source: version === undefined ? undefined : this.#source,
-      createdAt: version === undefined ? undefined : createdAt?.toISOString(),
+      createdAt: textOf(last?.createdAt),
       acceptedVersion: this.#acceptance.accepted,
       holds: holds.length === 0 ? undefined : holds.slice(0, 16),
-      expiresAt: (this.#cache.expiresAt ?? this.#expiry.of(version))?.toISOString(),
+      expiresAt: textOf(last?.expiresAt ?? this.#expiry.of(version)),
       probe: this.#prober.result,
       reason: problem?.reason,
       message: problem?.message.slice(0, 1024),
@@ -141,14 +150,16 @@ export class Live implements LiveCredential {
   }
 
   /**
-   * Versions beside the one of the next call that calls may carry: of calls under way, and the one that it was told to read, when that was
+   * Versions beside the one of the next call that calls may carry: of calls under way, the one to fall back to, and the one that it was told to read, when that was
    * refused and it uses the newest meanwhile: the next read of the source tries what it was told again.
    */
   #holds(version: string | undefined): string[] {
     const resource = this.#resource;
     const told = resource === undefined ? undefined : wantedVersion(resource, announcedOf(resource, this.#context.stores), false);
     const isBack = told !== undefined && version !== undefined && told !== version;
-    return [...new Set([...this.#inFlight.besides(version), ...(isBack ? [told] : [])])].sort();
+    const { fallback } = this.#cache;
+    const others = [isBack ? told : undefined, fallback].filter((one) => one !== undefined);
+    return [...new Set([...this.#inFlight.besides(version), ...others])].sort();
   }
 
   /** Drops the value: the sidecar ends. */
@@ -212,11 +223,14 @@ export class Live implements LiveCredential {
   }
 }
 
-function policyOf({ cacheTTLSeconds, maxStaleSeconds }: CredentialSpec): { ttl: number; maxStale: number } {
-  return { ttl: Math.min(cacheTTLSeconds, 60) * 1000, maxStale: maxStaleSeconds * 1000 };
+function policyOf({ cacheTTLSeconds, maxStaleSeconds, rotation }: CredentialSpec): Policy {
+  const grace = (rotation?.graceSeconds ?? 0) * 1000;
+  return { ttl: Math.min(cacheTTLSeconds, 60) * 1000, maxStale: maxStaleSeconds * 1000, grace };
 }
 
 /** An absent field and one that is undefined are the same in JSON, and not to who compares. */
 function defined<T extends object>(fields: { [K in keyof T]: T[K] | undefined }): T {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }
+
+const textOf = (date: Date | undefined): string | undefined => date?.toISOString();

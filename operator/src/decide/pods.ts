@@ -15,6 +15,8 @@ export interface Rollup {
   waiting: readonly string[];
   /** The reason that most of the failing pods give. */
   problem?: Problem | undefined;
+  /** What pods say whose calls succeed with the version before only. */
+  fallback?: Problem | undefined;
 }
 
 /**
@@ -28,7 +30,8 @@ export function rollUp(
   const known = new Set([version, rotation?.phase === 'Canary' ? rotation.candidate : version]);
   const ofSource = pods.filter(({ use }) => version !== undefined && use?.source === source);
   const current = ofSource.filter(({ use }) => use?.version === version);
-  const failing = pods.filter(({ use }) => (use?.reason ?? '') !== '');
+  const fallingBack = pods.filter(({ use }) => use?.reason === 'NewVersionRefused');
+  const failing = pods.filter((pod) => (pod.use?.reason ?? '') !== '' && !fallingBack.includes(pod));
   return {
     bound: pods.length,
     current: current.length,
@@ -39,6 +42,7 @@ export function rollUp(
       .map(({ name }) => name)
       .sort(),
     problem: commonest(failing, pods.length),
+    fallback: commonest(fallingBack, pods.length),
   };
 }
 

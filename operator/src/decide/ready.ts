@@ -14,6 +14,7 @@ import type { Facts } from './facts.ts';
  * | the store is not there, or not for this namespace           | False   | StoreNotFound, StoreNotAllowed |
  * | the secret or the version is gone, says the source          | False   | SecretNotFound, VersionDeleted, … |
  * | a pod fails                                                 | False   | what most of them say |
+ * | calls of a pod fall back to the version before, and succeed | True    | NewVersionRefused |
  * | the upstream accepted status.version in some pod            | True    | CallsSucceed  |
  * | the operator cannot ask the source                          | False   | SourceUnreachable, SourceDenied, … |
  * | there is no version yet, and only pods could tell it        | Unknown | NoPods        |
@@ -26,7 +27,8 @@ import type { Facts } from './facts.ts';
 export function ready(facts: Facts): Draft {
   const problem = inTheWay(facts) ?? gone(facts) ?? facts.rollup.problem;
   if (problem !== undefined) return { type: 'Ready', status: 'False', ...problem };
-  const { accepted, bound } = facts.rollup;
+  const { accepted, bound, fallback } = facts.rollup;
+  if (fallback !== undefined) return { type: 'Ready', status: 'True', ...fallback };
   const version = facts.version ?? '';
   if (accepted > 0) {
     const message = `the upstream accepts version ${version}: seen in ${accepted} of ${count(bound, 'pod')}`;

@@ -68,7 +68,7 @@ export function factsOf(at: Outcome, input: RotationInput, now: Date): Facts {
     hasCanaries: canaryPods > 0,
     withdrawn: exact ? withdrawn(at, input) : undefined,
     probeRefused: refusedProbe(result, at.account),
-    probeAccepted: accepted(result, at.account),
+    probeAccepted: accepted(result),
     nothingToLose: isNothingToLose(at, input),
     ...refusal(at, input, now),
     canariesDone: areCanariesDone(at, input, now),
@@ -107,7 +107,7 @@ function isAtOnce(at: Outcome, { credential, source, exact }: RotationInput): bo
 
 function rejectedBefore(at: Outcome, credential: Credential): Problem | undefined {
   const entry = stillRejected(credential, at.source).find(({ version }) => version === aimOf(at));
-  if (entry === undefined || credential.spec.version !== '') return undefined;
+  if (entry === undefined) return undefined;
   const message = `version ${entry.version} was refused before; edit the spec or set the annotation rekey.dev/refresh to try it again`;
   return { reason: entry.reason as Problem['reason'], message };
 }

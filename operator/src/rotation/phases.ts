@@ -23,7 +23,6 @@ export const transitions: readonly Transition[] = [
     when: 'the first one, a pin, another source, or no version can be read but the newest',
     holds: ({ atOnce }) => atOnce,
   },
-  { from: 'New', to: 'RollingOut', when: 'the version in use does not work any more', holds: ({ nothingToLose }) => nothingToLose },
   { from: 'New', to: 'Probing', when: 'there is a probe', holds: ({ probes }) => probes },
   { from: 'New', to: 'Canary', when: 'there are canaries and no probe', holds: ({ hasCanaries }) => hasCanaries },
   { from: 'New', to: 'RollingOut', when: 'there is neither', holds: () => true },

@@ -10,8 +10,9 @@ function isOther({ account, currentAccount }: ProbeResult, known: string | undef
   return account !== undefined && before !== undefined && account !== before;
 }
 
-export function accepted(result: Result, known: string | undefined): boolean {
-  return result?.outcome === 'Accepted' && !isOther(result, known);
+/** Whether the upstream accepted it; whose it is, is another question. */
+export function accepted(result: Result): boolean {
+  return result?.outcome === 'Accepted';
 }
 
 /**
@@ -28,7 +29,7 @@ export function refusedProbe(result: Result, known: string | undefined): Problem
   if (result === undefined) return undefined;
   const { pod, version, outcome, message = '' } = result;
   if (outcome === 'Refused') return { reason: 'ProbeRefused', message: `pod ${pod} tried version ${version}: ${oneLine(message)}` };
-  if (outcome !== 'Accepted' || !isOther(result, known)) return undefined;
+  if (!isOther(result, known)) return undefined;
   return { reason: 'AccountChanged', message: `pod ${pod} tried version ${version}: it is another account's than the version in use` };
 }
 

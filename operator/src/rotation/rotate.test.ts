@@ -173,6 +173,26 @@ const cases: Record<string, [Change, Expected]> = {
     { reading: versions({ 7: 'Live', 8: 'Deleted' }), spec: probe, status: at('Probing'), pods: three },
     { version: '7', rotation: { phase: 'RolledBack', reason: 'VersionDeleted' }, rejected: undefined },
   ],
+  'so it is when it is the pod that was asked': [
+    { ...eight, spec: probe, status: at('Probing', { pods: ['p0'] }), pods: fleet(on('8')) },
+    { version: '8', rotation: { phase: 'Complete' } },
+  ],
+  'but not before the upstream has accepted the new one': [
+    { ...eight, spec: probe, status: at('Probing', { pods: ['p0'] }), pods: fleet(on('7'), { version: '8', acceptedVersion: '7' }) },
+    { version: '7', rotation: { phase: 'Probing' } },
+  ],
+  'a pod that learned nothing does not hide what another one learned': [
+    { ...eight, spec: probe, status: at('Probing', { pods: ['p1'] }), pods: fleet(answered('Failed'), answered('Accepted')) },
+    { version: '8', rotation: { phase: 'RollingOut' } },
+  ],
+  'canaries whose version the source takes back are told to go back': [
+    { reading: versions({ 7: 'Live', 8: 'Deleted' }), spec: canary, status: at('Canary', { pods: ['p0'] }), pods: three },
+    { version: '7', rotation: { phase: 'RolledBack', reason: 'VersionDeleted' } },
+  ],
+  'a refusal of the same number at another source says nothing': [
+    { ...eight, status: rollingOut({ refusedAt: iso(-99) }), pods: fleet({ ...refusing, source: 'elsewhere' }) },
+    { version: '8', rotation: { phase: 'RollingOut' } },
+  ],
   'a newer version in the middle begins again with a probe': [
     { reading: versions({ 7: 'Live', 8: 'Live', 9: 'Live' }), spec: probe, status: at('Probing', { pods: ['p1'] }), pods: three },
     {
@@ -323,6 +343,10 @@ const cases: Record<string, [Change, Expected]> = {
     { reading: versions({ 7: 'Live' }), spec: probe, status: rolledBack(), pods: three },
     { version: '7', rotation: { phase: 'Complete', trigger: 'SourceChanged' } },
   ],
+  'though no call has been answered since': [
+    { reading: versions({ 7: 'Live' }), spec: probe, status: rolledBack(), pods: fleet({ version: '7' }) },
+    { version: '7', rotation: { phase: 'Complete' } },
+  ],
   'a pin to the good version makes it a decision': [
     { ...eight, spec: { version: '7' }, status: rolledBack(), pods: three },
     { version: '7', rotation: { phase: 'Complete', trigger: 'VersionPinned' } },
@@ -358,4 +382,16 @@ test('a canary that recovers is forgiven', () => {
   const { rotation } = decide(input({ ...eight, spec: canary, status, pods: fleet(on('8'), on('8'), on('7')) }), now);
   expect(rotation).toMatchObject({ phase: 'Canary' });
   expect(rotation).not.toHaveProperty('refusedAt');
+});
+
+const exactness: Record<string, [Change, true | undefined]> = {
+  'a pod may read the newest by itself where nothing keeps it from that': [{}, undefined],
+  'not with a pin': [{ spec: { version: '7' } }, true],
+  'not with a probe': [{ spec: probe }, true],
+  'not with canaries': [{ spec: canary }, true],
+  'not after a rollback': [{ ...eight, status: rolledBack() }, true],
+  'but where the source shows its newest alone nothing else can be read': [{ ...eight, polled: false, status: rolledBack() }, undefined],
+};
+test.each(Object.entries(exactness))('%s', (_sentence, [change, expected]) => {
+  expect(decide(input(change), now).exact).toBe(expected);
 });

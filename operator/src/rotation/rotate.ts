@@ -142,6 +142,5 @@ function probing(rotation: RotationStatus, pods: RotationInput['pods'], now: Dat
   const [asked] = rotation.pods ?? [];
   const timeIsUp = now.getTime() - Date.parse(rotation.since ?? '') >= probeMilliseconds;
   const names = prober(pods, asked, timeIsUp);
-  const isOther = names[0] !== asked || timeIsUp;
-  return changed(rotation, { pods: names, ...(isOther ? { since: now.toISOString() } : {}) });
+  return changed(rotation, { pods: names, ...(names[0] === asked ? {} : { since: now.toISOString() }) });
 }

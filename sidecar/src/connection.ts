@@ -13,6 +13,7 @@ import { Malformed } from './http/malformed.ts';
 import type { RequestHead } from './http/request-head.ts';
 import { readRequestHead } from './http/request-head.ts';
 import type { Limit } from './limits.ts';
+import { Outlet } from './outlet.ts';
 import type { Client } from './relay.ts';
 import type { Table } from './rule.ts';
 import { useOfNobody } from './use.ts';
@@ -40,6 +41,7 @@ export class Connection implements Client {
   readonly #house: House;
   readonly #entrance: Entrance;
   readonly #socket: Socket;
+  readonly #outlet: Outlet;
   /** When began what `overdue` is about. */
   #since: number;
   #call: Call | undefined;
@@ -55,12 +57,12 @@ export class Connection implements Client {
 
   constructor(socket: Socket, entrance: Entrance, house: House) {
     this.#socket = socket;
+    this.#outlet = new Outlet(socket, () => this.#call?.clientDrained());
     this.#entrance = entrance;
     this.#house = house;
     this.#since = house.now();
     socket.setNoDelay(true);
     socket.on('data', (bytes: Buffer) => this.#read(bytes));
-    socket.on('drain', () => this.#call?.clientDrained());
     // A client that ends its side has gone: nobody waits for an answer with half a connection.
     socket.on('end', () => this.#call !== undefined && socket.destroy());
     socket.on('error', () => {}); // its close tells
@@ -69,7 +71,7 @@ export class Connection implements Client {
   }
 
   write(bytes: Buffer): boolean {
-    return this.#socket.write(bytes);
+    return this.#outlet.write(bytes);
   }
 
   flow(on: boolean): void {
@@ -79,7 +81,7 @@ export class Connection implements Client {
   }
 
   fail(answer: OwnAnswer, close: boolean): void {
-    this.#socket.write(bytesOf(answer, close || this.#house.isStopping, this.#method));
+    this.#outlet.write(bytesOf(answer, close || this.#house.isStopping, this.#method));
     this.answered(close);
   }
 
@@ -206,7 +208,7 @@ export class Connection implements Client {
     if (head !== undefined) audit.add(useOfNobody(this.#entrance.host, head.method, head.target, answer));
     // What is no request behind another one is answered by the end alone: an answer could be taken for one to something else.
     const isGarbage = this.#isAhead && error instanceof Malformed;
-    if (!isGarbage) this.#socket.write(bytesOf(answer, true, head?.method));
+    if (!isGarbage) this.#outlet.write(bytesOf(answer, true, head?.method));
     this.#end();
   }
 
@@ -216,7 +218,7 @@ export class Connection implements Client {
     this.#bytes = undefined;
     this.#reader = undefined;
     this.#since = this.#house.now();
-    this.#socket.end();
+    this.#outlet.end();
     this.#socket.resume();
   }
 

@@ -33,7 +33,7 @@ export interface Means {
   limits: Limits;
 }
 
-/** What came of an answer while it is not decided whether it goes on. */
+/** What came of an answer while it is not decided whether it goes on: copies, since a connection's bytes are good for the moment only. */
 interface Held {
   pieces: Buffer[];
   /** Of the body. */
@@ -146,7 +146,7 @@ export class Call implements Attempted {
     const verdict = verdictOf(head, this.#checked.rule.spec?.refused ?? []);
     if (verdict === 'accepted') return this.#judged(grant, head, [raw], false);
     if (verdict === 'refused') return this.#judged(grant, head, [raw], true);
-    this.#held = { pieces: [raw], bytes: raw.length - head.size };
+    this.#held = { pieces: [Buffer.from(raw)], bytes: raw.length - head.size };
     this.#decide(grant, head, this.#held);
   }
 
@@ -154,7 +154,7 @@ export class Call implements Attempted {
     if (last) this.#come();
     const held = this.#held;
     if (held === undefined) return this.#wrote(this.#reply.write(piece));
-    held.pieces.push(piece);
+    held.pieces.push(Buffer.from(piece));
     held.bytes += piece.length;
     if (!this.#asking && this.#grant !== undefined && this.#answer !== undefined) this.#decide(this.#grant, this.#answer, held);
   }
@@ -175,7 +175,8 @@ export class Call implements Attempted {
   }
 
   #judged(grant: Grant, head: ResponseHead, pieces: Buffer[], refused: boolean): void {
-    if (refused && !this.#replayed) return this.#refused(grant, head, { pieces, bytes: 0 });
+    if (refused && !this.#replayed)
+      return this.#refused(grant, head, this.#held ?? { pieces: pieces.map((piece) => Buffer.from(piece)), bytes: 0 });
     this.#report(grant, head, refused);
     this.#relay(head, pieces);
   }

@@ -11,7 +11,7 @@ const mostHeadBytes = 65_536;
 const mostInformed = 16;
 const nothing = Buffer.alloc(0);
 
-/** Whom a connection tells of the answer to the request that it carries. */
+/** Whom a connection tells of the answer to the request that it carries. All bytes are good until the call returns: copy what is to be kept. */
 export interface Exchange {
   /** An answer before the answer (1xx), as it came. */
   informed(head: ResponseHead, raw: Buffer): void;
@@ -49,12 +49,12 @@ export class UpstreamConnection {
   #informed = 0;
   #requested = false;
   #taken = false;
+  #isPaused = false;
   #error: Error | undefined;
 
   constructor(socket: TLSSocket, home: Home) {
     this.#socket = socket;
     this.#home = home;
-    socket.on('data', (bytes: Buffer) => this.#read(bytes));
     socket.on('end', () => this.#ended());
     socket.on('drain', () => this.#exchange?.drained());
     socket.on('error', (error: Error) => (this.#error = error));
@@ -88,18 +88,22 @@ export class UpstreamConnection {
     this.#requested = true;
   }
 
+  /** What is decrypted already still comes. */
   pause(): void {
+    this.#isPaused = true;
     this.#socket.pause();
   }
 
   resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
     this.#socket.resume();
   }
 
   /** The answer goes to this one from now on. */
   handOver(exchange: Exchange): void {
     this.#exchange = exchange;
-    this.#socket.resume();
+    this.resume();
   }
 
   /** Whatever it carries ends, and nobody is told. */
@@ -121,7 +125,8 @@ export class UpstreamConnection {
     if (error === undefined || error === null) this.#taken = true;
   };
 
-  #read(bytes: Buffer): void {
+  /** Bytes have come, in a buffer that is used again. */
+  read(bytes: Buffer): void {
     if (this.#exchange === undefined) return void this.#socket.destroy(); // nobody asked
     try {
       if (this.#reader === undefined) this.#heads(this.#bytes === undefined ? bytes : Buffer.concat([this.#bytes, bytes]));
@@ -136,7 +141,7 @@ export class UpstreamConnection {
     for (let at = 0; at < bytes.length;) {
       const end = bytes.indexOf(headEnd, at);
       if (end < 0 ? bytes.length - at > mostHeadBytes : end - at > mostHeadBytes) throw new Malformed('the head is too large');
-      if (end < 0) return void (this.#bytes = at === 0 ? bytes : bytes.subarray(at));
+      if (end < 0) return void (this.#bytes = Buffer.from(bytes.subarray(at)));
       const head = readResponseHead(bytes.toString('latin1', at, end + 2));
       if (head.status >= 200) return this.#answer(head, bytes, at);
       this.#inform(head, bytes.subarray(at, end + 4));
@@ -180,6 +185,7 @@ export class UpstreamConnection {
     this.#exchange = undefined;
     this.#reader = undefined;
     this.reused = true;
+    this.resume();
     // Bytes beyond the answer are of nobody; an answer to half a request ends both.
     if (this.#persists && this.#requested && end === bytes.length && this.isOpen) this.#home.idle(this);
     else this.#socket.destroy();

@@ -24,16 +24,21 @@ const mostIdle = 32;
 /** A request that must not be sent twice goes on a connection that was in use so shortly ago: servers end idle ones after 2 s and more. */
 const freshMilliseconds = 2000;
 
+interface Address {
+  host: string;
+  port: number;
+}
+
 /** Connections to one host and port: dialled to an address that `lookup` has checked, verified against the host's name, and kept. */
 class Kept implements Home {
-  readonly #dial: (session: Buffer | undefined) => TLSSocket;
+  readonly #dial: (session: Buffer | undefined, read: (bytes: Buffer) => void) => TLSSocket;
   readonly #idleMilliseconds: number;
   readonly #idle: UpstreamConnection[] = [];
   readonly #all = new Set<TLSSocket>();
   #session: Buffer | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(dial: (session: Buffer | undefined) => TLSSocket, idleMilliseconds: number) {
+  constructor(dial: (session: Buffer | undefined, read: (bytes: Buffer) => void) => TLSSocket, idleMilliseconds: number) {
     this.#dial = dial;
     this.#idleMilliseconds = idleMilliseconds;
   }
@@ -53,7 +58,8 @@ class Kept implements Home {
 
   /** The answer ends the attempt; nobody is told then. */
   dial(dialled: Dialled): () => void {
-    const socket = this.#dial(this.#session);
+    let made: UpstreamConnection | undefined;
+    const socket = this.#dial(this.#session, (bytes) => made?.read(bytes));
     this.#all.add(socket);
     const failed = (error?: Error): void => settle(undefined, failureOf(error, socket));
     const settle: Dialled = (connection, failure) => {
@@ -64,7 +70,10 @@ class Kept implements Home {
     socket.on('session', (session: Buffer) => (this.#session = session));
     socket.once('error', failed).once('close', failed);
     socket.once('close', () => this.#all.delete(socket));
-    socket.once('secureConnect', () => settle(new UpstreamConnection(socket, this), undefined));
+    socket.once('secureConnect', () => {
+      made = new UpstreamConnection(socket, this);
+      settle(made, undefined);
+    });
     return () =>
       void socket
         .off('close', failed)
@@ -106,6 +115,11 @@ class Kept implements Home {
 export class Upstream {
   readonly #options: UpstreamOptions;
   readonly #hosts = new Map<string, Kept>();
+  /**
+   * All connections are read into this: TLS decrypts into it and tells of it at once. A buffer for each read would be as much garbage
+   * as there are bytes.
+   */
+  readonly #buffer = Buffer.allocUnsafeSlow(16_384);
   #context: SecureContext | undefined;
 
   constructor(options: UpstreamOptions) {
@@ -135,15 +149,18 @@ export class Upstream {
     const key = `${host}:${port}`;
     const known = this.#hosts.get(key);
     if (known !== undefined) return known;
-    const kept = new Kept((session) => this.#connect(host, port, session), this.#options.idleMilliseconds ?? 45_000);
+    const kept = new Kept((session, read) => this.#connect({ host, port }, session, read), this.#options.idleMilliseconds ?? 45_000);
     this.#hosts.set(key, kept);
     return kept;
   }
 
-  #connect(host: string, port: number, session: Buffer | undefined): TLSSocket {
+  #connect({ host, port }: Address, session: Buffer | undefined, read: (bytes: Buffer) => void): TLSSocket {
     const { lookup, metrics, connectMilliseconds = 10_000 } = this.#options;
     const options = { host, port, lookup, servername: host, secureContext: this.prepare(), ALPNProtocols: ['http/1.1'] };
-    const socket = tls.connect({ ...options, rejectUnauthorized: true, ...(session === undefined ? {} : { session }) });
+    const onread = { buffer: this.#buffer, callback: (length: number) => handOn(this.#buffer.subarray(0, length), read) };
+    // `onread` is of tls.connect too, though its types don't know (https://nodejs.org/api/tls.html#tlsconnectoptions-callback).
+    const more: object = { onread, ...(session === undefined ? {} : { session }) };
+    const socket = tls.connect({ ...options, rejectUnauthorized: true, ...more });
     socket.setNoDelay(true);
     const timer = setTimeout(() => socket.destroy(new Failure('UpstreamTimeout')), connectMilliseconds);
     metrics.connections += 1;
@@ -161,4 +178,10 @@ function failureOf(error: Error | undefined, socket: TLSSocket): Failure {
   if (error instanceof Failure) return error;
   if (socket.authorizationError) return new Failure('UpstreamCertificateInvalid');
   return new Failure(errorCode(error) === 'ETIMEDOUT' ? 'UpstreamTimeout' : 'UpstreamUnreachable');
+}
+
+/** True: go on reading. */
+function handOn(bytes: Buffer, read: (bytes: Buffer) => void): boolean {
+  read(bytes);
+  return true;
 }

@@ -1,20 +1,26 @@
-import { TransportFault } from '../exchange.ts';
+import { isCertificateProblem, TransportFault } from '../exchange.ts';
 import { Failure } from '../reason.ts';
 
 /** Why there was no answer. Always a Failure without the provider's words. */
 export function faultOf(error: unknown, what: string): Failure {
   if (error instanceof Failure) return error;
   if (!(error instanceof TransportFault)) return invalid(what);
-  if (error.code === 'EMSGSIZE') return new Failure('SourceResponseInvalid', `the answer is larger than a secret can be, ${what}`);
-  return new Failure('SourceUnreachable', `AWS cannot be reached (${error.code}), ${what}`);
+  const { code } = error;
+  if (code === 'EMSGSIZE') return new Failure('SourceResponseInvalid', `the answer is larger than a secret can be, ${what}`);
+  if (isCertificateProblem(code))
+    return new Failure('SourceUnreachable', `the certificate does not verify (${code}), ${what}: check the caBundle of the store`);
+  return new Failure(
+    'SourceUnreachable',
+    `AWS cannot be reached (${code}), ${what}: check the endpoints of the store and the network policies`,
+  );
 }
 
 /** What a status alone says, whatever the body is: the service is in trouble, or something answers in its place. */
 export function statusFailure(status: number, what: string): Failure | undefined {
-  if (status === 429) return new Failure('SourceThrottled', `AWS asks for fewer requests, ${what}`);
-  if (status === 412 || status >= 500 || (status >= 300 && status < 400)) {
-    return new Failure('SourceUnreachable', `AWS answered ${status}, ${what}`);
-  }
+  if (status === 429) return new Failure('SourceThrottled', `AWS asks for fewer requests (HTTP 429), ${what}`);
+  if (status >= 300 && status < 400)
+    return new Failure('SourceUnreachable', `what answers for AWS sends elsewhere (HTTP ${status}), which is not followed, ${what}`);
+  if (status === 412 || status >= 500) return new Failure('SourceUnreachable', `AWS has an error of its own (HTTP ${status}), ${what}`);
   return undefined;
 }
 
@@ -87,6 +93,10 @@ export function sdkFailure(error: unknown, question: Question): Failure {
 }
 
 export function missing({ what, version }: Question): Failure {
-  if (version !== undefined) return new Failure('VersionNotFound', `there is no version ${version} of ${what}`);
-  return new Failure('SecretNotFound', `there is no secret ${what}, or it has no value yet`);
+  if (version !== undefined)
+    return new Failure('VersionNotFound', `there is no version ${version} of ${what}: it never was, or has lost its staging labels`);
+  return new Failure(
+    'SecretNotFound',
+    `there is no secret ${what}, or it has no value yet: check its name and the region of the store, or write it with aws secretsmanager`,
+  );
 }

@@ -18,6 +18,9 @@ export interface Assuming {
   sessionName: string;
   /** A token of the cluster for the audience that the role trusts. */
   token: string;
+  audience: string;
+  /** For messages, whose token it is: `service account rekey-system/rekey-operator`. */
+  bearer: string;
   signal?: AbortSignal | undefined;
 }
 
@@ -39,7 +42,8 @@ export function stsEndpoint(region: string): string {
  * | any other error of STS                           | SourceDenied          |
  * | anything else                                    | SourceResponseInvalid |
  */
-export async function assumeRole(route: Route, { endpoint, roleARN, sessionName, token, signal }: Assuming): Promise<RoleCredentials> {
+export async function assumeRole(route: Route, asking: Assuming): Promise<RoleCredentials> {
+  const { endpoint, roleARN, sessionName, token, signal } = asking;
   const what = `assuming ${roleARN} at ${endpoint}`;
   const body = new URLSearchParams({
     Action: 'AssumeRoleWithWebIdentity',
@@ -53,7 +57,7 @@ export async function assumeRole(route: Route, { endpoint, roleARN, sessionName,
     throw faultOf(error, what);
   });
   const text = bytes.toString('utf8');
-  if (status !== 200) throw refusalOf(status, element(text, 'Code'), what);
+  if (status !== 200) throw refusalOf(status, element(text, 'Code'), what, asking);
   const [accessKeyId, secretAccessKey, sessionToken, expiration] = ['AccessKeyId', 'SecretAccessKey', 'SessionToken', 'Expiration'].map(
     (name) => element(text, name),
   );
@@ -64,7 +68,7 @@ export async function assumeRole(route: Route, { endpoint, roleARN, sessionName,
   return { accessKeyId, secretAccessKey, sessionToken, expiration: ends };
 }
 
-function refusalOf(status: number, code: string | undefined, what: string): Failure {
+function refusalOf(status: number, code: string | undefined, what: string, { bearer, audience }: Assuming): Failure {
   const byStatus = statusFailure(status, what);
   if (byStatus !== undefined) return byStatus;
   if (code === undefined) return new Failure('SourceResponseInvalid', `the answer is not one of STS (HTTP ${status}), ${what}`);
@@ -72,9 +76,11 @@ function refusalOf(status: number, code: string | undefined, what: string): Fail
     return new Failure('SourceThrottled', `STS asks for fewer requests, ${what}`);
   if (code === 'IDPCommunicationError')
     return new Failure('SourceUnreachable', `STS cannot reach the issuer of the cluster's tokens, ${what}`);
+  const known = /^\w{1,64}$/u.test(code) ? code : 'an unknown code';
   return new Failure(
     'SourceDenied',
-    `STS refuses (${/^\w{1,64}$/u.test(code) ? code : 'an unknown code'}), ${what}: check that the role's trust policy names the issuer of the cluster, this service account and the audience of the store`,
+    `STS refuses (${known}), ${what}: check that the account has an OIDC provider for the issuer of the cluster with audience ${audience}, ` +
+      `and that the role exists and its trust policy names that provider, ${bearer} and audience ${audience}`,
   );
 }
 

@@ -109,7 +109,7 @@ const cases: Record<string, [Parameters<typeof input>[0], Expected]> = {
     { spec: { version: '6' }, reading: versions({ 6: 'Deleted', 7: 'Live' }) },
     {
       conditions: { Ready: 'False VersionDeleted', Propagated: 'False VersionDeleted' },
-      message: /version 6 of kv\/mcp\/github, which spec.version names, was deleted: undelete it, set spec.version to a usable one \(7\)/,
+      message: /version 6 of kv\/mcp\/github, which spec.version names, was deleted: restore it, set spec.version to a usable one \(7\)/,
       status: { version: '7', rotation: atSeven.rotation },
     },
   ],
@@ -155,6 +155,27 @@ const cases: Record<string, [Parameters<typeof input>[0], Expected]> = {
       reading: { versions: { current: '8', states: { 6: 'Live', 8: 'Live' }, aliases: { AWSPREVIOUS: '6', AWSCURRENT: '8' } } },
     },
     { status: { version: '6', place: 'kv/mcp/github' } },
+  ],
+  'a pin to a label that no version has keeps the last good one, and the labels that there are come first': [
+    {
+      spec: { version: 'AWSPREVIOUS' },
+      reading: { versions: { current: '7', states: { 7: 'Live' }, aliases: { AWSCURRENT: '7' } } },
+    },
+    {
+      conditions: { Ready: 'False VersionNotFound', Propagated: 'False VersionNotFound' },
+      message: /version AWSPREVIOUS of kv\/mcp\/github, which spec.version names, does not exist: .*\(AWSCURRENT, 7\)/,
+      status: { version: '7' },
+    },
+  ],
+  'a pin to an id that the source has forgotten keeps the last good one': [
+    {
+      spec: { version: 'cccccccc-0000-4000-8000-000000000000' },
+      status: { ...atSeven, version: 'aaaa' },
+      reading: {
+        versions: { current: 'bbbb', states: { aaaa: 'Live', bbbb: 'Live' }, aliases: { AWSPREVIOUS: 'aaaa', AWSCURRENT: 'bbbb' } },
+      },
+    },
+    { conditions: { Ready: 'False VersionNotFound' }, message: /\(AWSPREVIOUS, AWSCURRENT, bbbb/, status: { version: 'aaaa' } },
   ],
   'a newest version that was deleted keeps the last good one and says so': [
     { reading: versions({ 7: 'Live', 8: 'Deleted' }) },

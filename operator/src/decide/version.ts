@@ -62,15 +62,19 @@ function unusable(versions: Versions, { pin, wanted, place }: Wanted): Problem |
   const what = pin === '' ? `the newest version of ${place}, ${wanted},` : `version ${wanted} of ${place}, which spec.version names,`;
   const live = liveVersions(versions);
   const then = live.length === 0 ? 'write a new version' : `set spec.version to a usable one (${some(live)}) or write a new version`;
-  if (state === 'Deleted') return { reason: 'VersionDeleted', message: `${what} was deleted: undelete it, ${then}` };
+  if (state === 'Deleted') return { reason: 'VersionDeleted', message: `${what} was deleted: restore it, ${then}` };
   if (state === 'Disabled') return { reason: 'VersionDisabled', message: `${what} is disabled: enable it, ${then}` };
   if (state === 'Destroyed') return { reason: 'VersionDestroyed', message: `${what} was destroyed: ${then}` };
   return { reason: 'VersionNotFound', message: `${what} does not exist: ${then}` };
 }
 
-/** Newest first. */
-function liveVersions({ states }: Versions): string[] {
-  return Object.keys(states)
-    .filter((version) => states[version] === 'Live')
-    .sort((a, b) => Number(b) - Number(a));
+/** What a pin may name: labels, which people can read, and then versions, the newest first where they are numbers. */
+function liveVersions({ states, aliases = {} }: Versions): string[] {
+  const live = (version: string): boolean => states[version] === 'Live';
+  const labels = Object.keys(aliases).filter((label) => live(aliases[label] ?? ''));
+  return [...labels, ...Object.keys(states).filter(live).toSorted(newestFirst)];
+}
+
+function newestFirst(a: string, b: string): number {
+  return b.localeCompare(a, 'en', { numeric: true });
 }

@@ -41,7 +41,9 @@ function sessionOf(context: PollContext, store: AWSStore, route: Route): Session
   const { region, endpoint, operatorRoleARN: roleARN, audience, stsEndpoint: sts = stsEndpoint(store.region) } = store;
   const login = async (): Promise<{ secret: SecretsManagerClient; lease: number }> => {
     const token = await context.token(audience);
-    const credentials = await assumeRole(route, { endpoint: sts, roleARN, sessionName: context.identity.replace('/', '.'), token });
+    const bearer = `service account ${context.identity}`;
+    const asking = { endpoint: sts, roleARN, sessionName: context.identity.replace('/', '.'), token, audience, bearer };
+    const credentials = await assumeRole(route, asking);
     const client = new SecretsManagerClient(clientSettings(route, { region, endpoint, credentials, what: 'reading metadata' }));
     return { secret: client, lease: credentials.expiration.getTime() - Date.now() };
   };

@@ -1,5 +1,6 @@
 import { authOf } from '@rekey/crds/store.ts';
 import type { VaultStore } from '@rekey/crds/store.ts';
+import { isCertificateProblem } from '@rekey/lib/exchange.ts';
 import { errorCode } from '@rekey/lib/log.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import { HttpAnswer } from './https.ts';
@@ -28,12 +29,7 @@ export class LoginError extends Error {
 export function isTransient(error: unknown): boolean {
   if (error instanceof LoginError) return isTransient(error.answer);
   if (error instanceof HttpAnswer) return error.status === 412 || error.status === 429 || (error.status >= 500 && error.status !== 503);
-  return typeof error === 'object' && error !== null && 'code' in error && !isCertificateProblem(error);
-}
-
-/** Node's and OpenSSL's codes of a certificate that does not verify: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
-function isCertificateProblem(error: unknown): boolean {
-  return /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|ERR_TLS_/u.test(errorCode(error));
+  return typeof error === 'object' && error !== null && 'code' in error && !isCertificateProblem(errorCode(error));
 }
 
 /** The sentence is ours: what a vault answers may repeat what was sent to it. */
@@ -77,8 +73,8 @@ function readFailure(error: unknown, where: Where): Failure {
   if (error instanceof HttpAnswer) return new Failure(...answered(error.status, where));
   if (error instanceof SyntaxError || (error instanceof Error && error.name.includes('ZodError')))
     return new Failure(...answered(200, where));
-  const what = isCertificateProblem(error) ? 'its certificate does not verify' : 'it does not answer';
-  const check = isCertificateProblem(error)
+  const what = isCertificateProblem(errorCode(error)) ? 'its certificate does not verify' : 'it does not answer';
+  const check = isCertificateProblem(errorCode(error))
     ? 'spec.vault.caBundle and the name in spec.vault.address'
     : 'spec.vault.address and the network policies';
   return new Failure('SourceUnreachable', `${name(where)}: ${what} (${codeOf(error)}): check ${check}`);

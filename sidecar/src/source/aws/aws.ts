@@ -94,12 +94,14 @@ class AWSSource implements Source {
 
   async #login(roleARN: string): Promise<{ secret: SecretsManagerClient; lease: number }> {
     const { namespace, pod, name } = this.#context;
-    const { region, endpoint, stsEndpoint: sts = stsEndpoint(region) } = this.#store;
+    const { region, endpoint, audience, stsEndpoint: sts = stsEndpoint(region) } = this.#store;
     const route = { agent: this.#agent, timeout: this.#timeout };
     const token = await this.#context.token().catch(() => {
       throw new Failure('SourceDenied', `the pod has no token of its own for store ${name}: was the store made after the pod?`);
     });
-    const credentials = await assumeRole(route, { endpoint: sts, roleARN, sessionName: `${namespace}.${pod}`, token: token.trim() });
+    const bearer = `the service account of pod ${namespace}/${pod}`;
+    const asking = { endpoint: sts, roleARN, sessionName: `${namespace}.${pod}`, token: token.trim(), audience, bearer };
+    const credentials = await assumeRole(route, asking);
     const client = new SecretsManagerClient(clientSettings(route, { region, endpoint, credentials, what: `reading store ${name}` }));
     return { secret: client, lease: credentials.expiration.getTime() - Date.now() };
   }

@@ -95,6 +95,12 @@ test('credentials that AWS knows no more lead to one new login, and then to Sour
   expect(keys().slice(5)).toEqual(['ASIA2', undefined, 'ASIA3']);
 });
 
+test('credentials that are new and refused all the same lead to no other login', async () => {
+  await awsThat([failed('UnrecognizedClientException')]);
+  expect(await failure()).toMatchObject({ reason: 'SourceDenied' });
+  expect(keys()).toEqual([undefined, 'ASIA1']);
+});
+
 interface Fault {
   read: Answer;
   reason: string;

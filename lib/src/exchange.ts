@@ -78,8 +78,3 @@ export function isCertificateProblem(code: string): boolean {
 function codeOf(error: unknown): string {
   return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : 'Unknown';
 }
-
-/** Node's and OpenSSL's codes of a certificate that does not verify: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
-export function isCertificateProblem(code: string): boolean {
-  return /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|ERR_TLS_/u.test(code);
-}

@@ -151,6 +151,20 @@ test('stopping does not wait for a reader that is stuck, and counts what it leav
   expect(lost).toBe(1000);
 });
 
+test('whatever stands in a request, its use is one line of JSON', async () => {
+  const stdout = pipe();
+  stdout.release();
+  const audit = new Audit({ who, write: stdout.write, onLost: () => {}, now: () => 0 });
+  const odd = '/"},{"type":"use\\\n\u2028\ud800';
+  audit.add({ ...use, target: odd, host: odd, method: odd, version: odd, reason: 'UpstreamReset' });
+  await audit.stop();
+  expect(stdout.text.split('\n')).toHaveLength(2);
+  expect(JSON.parse(stdout.text)).toEqual({
+    ...{ type: 'use', ...who, time: '1970-01-01T00:00:00.000Z', credential: 'github', status: 200, latencyMilliseconds: 1.5 },
+    ...{ host: odd, method: odd, version: odd, path: odd, cache: 'hit', injected: true, replayed: false, reason: 'UpstreamReset' },
+  });
+});
+
 test('the path is bounded and has no query, and a traceparent that is not one is left out', async () => {
   const stdout = pipe();
   stdout.release();

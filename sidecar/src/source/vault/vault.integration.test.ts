@@ -142,6 +142,7 @@ describe('a credential of Vault', () => {
         versions += 1;
         return String(versions);
       },
+      missing: '99',
       mend: async () => {
         versions = 0;
         await call('POST', 'sys/policies/acl/mcp', { policy });

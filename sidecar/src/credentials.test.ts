@@ -10,6 +10,7 @@ import type { LiveCredentials } from './credentials.ts';
 import { startCredentials } from './credentials.ts';
 import type { FakeVault } from './source/vault/vault.fake.ts';
 import { fakeVault, vaultName } from './source/vault/vault.fake.ts';
+import { trustedBy } from './trust.ts';
 
 const credentials = '/apis/rekey.dev/v1alpha1/namespaces/tools/mcpcredentials';
 const stores = '/apis/rekey.dev/v1alpha1/mcpcredentialstores';
@@ -80,6 +81,7 @@ function start(over: Partial<CredentialSpec> = {}, version?: string, names: stri
     },
     log: () => undefined,
     lookup: vault.server.lookup,
+    trusted: trustedBy(undefined),
     onRead: (credential, outcome) => reads.push(`${credential} ${outcome}`),
     clock,
     random: () => 0,

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { LookupFunction } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import type { Credential } from '@rekey/crds/credential.ts';
 import { apiPath } from '@rekey/crds/names.ts';
 import type { Store } from '@rekey/crds/store.ts';
@@ -21,13 +22,14 @@ import { resourceOf, resourceOfSnapshot } from './resource.ts';
 import type { Resource } from './resource.ts';
 import { credentialProblem, storeProblem } from './snapshot.ts';
 import { storeNameOf, Stores } from './stores.ts';
-import { publicTrust } from './trust.ts';
 
 export interface CredentialsContext {
   config: Config;
   log: Log;
   /** Resolves names without the pod's hosts file, which the app may have rewritten. */
   lookup: LookupFunction;
+  /** What upstreams are verified with. */
+  trusted: () => SecureContext;
   /** Each read of a source, once it is over. */
   onRead?: (credential: string, outcome: 'ok' | Reason) => void;
   clock?: Clock;
@@ -85,7 +87,7 @@ class Running implements LiveCredentials {
     });
     const { applyStatus } = this.#kubernetes;
     this.#binding = new BindingWriter({ ...config, applyStatus, clock, random, date: () => new Date(), log });
-    this.#send = probeSender({ lookup, trust: () => publicTrust(config.extraCA) });
+    this.#send = probeSender({ lookup, trusted: context.trusted });
     this.#lives = config.snapshot.credentials.map((entry) => this.#live(entry.name, resourceOfSnapshot(entry)));
   }
 

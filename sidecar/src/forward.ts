@@ -86,10 +86,7 @@ export class Call implements Attempted {
   start(): void {
     const { credential, spec, counters } = this.#checked.rule;
     counters.active += 1;
-    if (counters.active > this.#means.limits.calls) {
-      this.#means.metrics.limit('calls');
-      return this.#fail(new Failure('CallLimitReached'));
-    }
+    if (counters.active > this.#means.limits.calls) return this.#fail(new Failure('CallLimitReached'));
     if (spec === undefined) return this.#fail(new Failure('CredentialDeleted'));
     if (this.#found === undefined) return this.#send(false);
     try {

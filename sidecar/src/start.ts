@@ -4,7 +4,6 @@ import { injectedWays } from '@rekey/crds/snapshot.ts';
 import type { Log } from '@rekey/lib/log.ts';
 import type { AuditOptions } from './audit.ts';
 import { Audit } from './audit.ts';
-import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { LiveCredentials } from './credentials.ts';
 import { startCredentials } from './credentials.ts';
@@ -20,7 +19,7 @@ import { Metrics } from './metrics.ts';
 import { createLookup } from './resolve.ts';
 import { Table } from './rule.ts';
 import { startTls } from './tls.ts';
-import { publicTrust } from './trust.ts';
+import { trustedBy } from './trust.ts';
 import type { UpstreamOptions } from './upstream.ts';
 import { Upstream } from './upstream.ts';
 
@@ -36,8 +35,6 @@ export interface SidecarOptions {
   auditWrite?: AuditOptions['write'];
   upstream?: Pick<UpstreamOptions, 'connectMilliseconds' | 'idleMilliseconds'>;
   limits?: Partial<Limits>;
-  /** Of the door's time limits. */
-  clock?: Clock;
   /** In place of those that the snapshot asks for: tests have no ports of their own. */
   entrances?: Partial<Entrances>;
   now?: () => number;
@@ -82,8 +79,15 @@ async function startBehind(health: Health, metrics: Metrics, options: SidecarOpt
     log,
     ...(options.now === undefined ? {} : { now: options.now }),
   });
-  const credentials: LiveCredentials = start({ config, log, lookup, onRead: (name, outcome) => metrics.sourceRead(name, outcome) });
-  const upstream = new Upstream({ lookup, trust: () => publicTrust(config.extraCA), metrics, ...options.upstream });
+  const trusted = trustedBy(config.extraCA);
+  const credentials: LiveCredentials = start({
+    config,
+    log,
+    lookup,
+    trusted,
+    onRead: (name, outcome) => metrics.sourceRead(name, outcome),
+  });
+  const upstream = new Upstream({ lookup, trusted, metrics, ...options.upstream });
   const ways = new Map(injected.map((credential) => [credential.name, injectedWays(credential)]));
   const table = new Table(
     () => credentials.list(),
@@ -97,7 +101,6 @@ async function startBehind(health: Health, metrics: Metrics, options: SidecarOpt
     context: () => tls.context(),
     lookup,
     log,
-    ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
   health.ready();
   setImmediate(() => upstream.prepare());

@@ -9,8 +9,8 @@ import type { Home } from './upstream-connection.ts';
 
 export interface UpstreamOptions {
   lookup: LookupFunction;
-  /** PEM certificates that upstreams are verified with. */
-  trust: () => string[];
+  /** What upstreams are verified with. */
+  trusted: () => SecureContext;
   metrics: Metrics;
   connectMilliseconds?: number;
   idleMilliseconds?: number;
@@ -120,7 +120,6 @@ export class Upstream {
    * as there are bytes.
    */
   readonly #buffer = Buffer.allocUnsafeSlow(16_384);
-  #context: SecureContext | undefined;
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
@@ -136,9 +135,9 @@ export class Upstream {
     return this.#of(host, port).dial(dialled);
   }
 
-  /** One context for all connections: making one parses every root certificate, which takes some 20 ms. */
-  prepare(): SecureContext {
-    return (this.#context ??= tls.createSecureContext({ ca: this.#options.trust(), minVersion: 'TLSv1.2' }));
+  /** Parses the roots, so that the first call need not. */
+  prepare(): void {
+    this.#options.trusted();
   }
 
   stop(): void {
@@ -155,8 +154,8 @@ export class Upstream {
   }
 
   #connect({ host, port }: Address, session: Buffer | undefined, read: (bytes: Buffer) => void): TLSSocket {
-    const { lookup, metrics, connectMilliseconds = 10_000 } = this.#options;
-    const options = { host, port, lookup, servername: host, secureContext: this.prepare(), ALPNProtocols: ['http/1.1'] };
+    const { lookup, metrics, trusted, connectMilliseconds = 10_000 } = this.#options;
+    const options = { host, port, lookup, servername: host, secureContext: trusted(), ALPNProtocols: ['http/1.1'] };
     const onread = { buffer: this.#buffer, callback: (length: number) => handOn(this.#buffer.subarray(0, length), read) };
     // `onread` is of tls.connect too, though its types don't know (https://nodejs.org/api/tls.html#tlsconnectoptions-callback).
     const more: object = { onread, ...(session === undefined ? {} : { session }) };

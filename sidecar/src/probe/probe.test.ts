@@ -14,6 +14,7 @@ import { fakeServer, json } from '../https.fake.ts';
 import type { FakeServer } from '../https.fake.ts';
 import { fakeVault } from '../source/vault/vault.fake.ts';
 import type { FakeVault } from '../source/vault/vault.fake.ts';
+import { trustedBy } from '../trust.ts';
 
 // The whole sidecar but its door: a real API server's protocol, a vault, and an upstream that knows which values are good.
 
@@ -104,6 +105,7 @@ async function start(status: CredentialStatus, of: CredentialSpec = spec()): Pro
     },
     log: () => undefined,
     lookup,
+    trusted: trustedBy(upstream.ca),
     clock,
     random: () => 0,
   });
@@ -315,4 +317,9 @@ test('an end that the upstream tells of is reported with the version, and not wi
   announce({ version: '2', exact: true });
   await until(() => use()?.version === '2', 50);
   expect(use()).not.toHaveProperty('expiresAt');
+});
+
+test('all connections to upstreams share what they are verified with: 3 MB for each probe would end the sidecar', () => {
+  const trusted = trustedBy(upstream.ca);
+  expect(trusted()).toBe(trusted());
 });

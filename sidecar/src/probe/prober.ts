@@ -33,6 +33,8 @@ export class Prober {
   #question: Question | undefined;
   #trying = new AbortController();
   #result: ProbeResult | undefined;
+  /** The last one that was seen. */
+  #account: { text: string; fingerprint: string } | undefined;
 
   constructor(context: ProberContext) {
     this.#context = context;
@@ -106,8 +108,12 @@ export class Prober {
     }
   }
 
-  #fingerprint(account: string): Promise<string> {
-    return fingerprint(new SecretValue(account), `account ${this.#context.place}`);
+  /** It is the same account nearly always. */
+  async #fingerprint(account: string): Promise<string> {
+    if (this.#account?.text === account) return this.#account.fingerprint;
+    const made = await fingerprint(new SecretValue(account), `account ${this.#context.place}`);
+    this.#account = { text: account, fingerprint: made };
+    return made;
   }
 }
 

@@ -1,5 +1,6 @@
 import https from 'node:https';
 import type { LookupFunction } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import { placeholders } from '@rekey/crds/placeholder.ts';
 import type { CredentialSpec } from '@rekey/crds/credential.ts';
 import { splitHost } from '@rekey/crds/split-host.ts';
@@ -58,10 +59,10 @@ const mostBytes = 64 * 1024;
 const milliseconds = 8000;
 
 /** A connection of its own for each probe: they are rare, and must not share what calls share. No redirect is followed. */
-export function probeSender({ lookup, trust }: { lookup: LookupFunction; trust: () => string[] }): Send {
+export function probeSender({ lookup, trusted }: { lookup: LookupFunction; trusted: () => SecureContext }): Send {
   return async ({ host, port, method, path, fields }, signal) => {
     const within = AbortSignal.any([signal, AbortSignal.timeout(milliseconds)]);
-    const tls = { servername: host, lookup, ca: trust(), minVersion: 'TLSv1.2' as const, rejectUnauthorized: true };
+    const tls = { servername: host, lookup, secureContext: trusted(), rejectUnauthorized: true };
     try {
       return await new Promise((resolve, reject) => {
         const options = { ...tls, host, port, method, path, headers: fields, setHost: false, agent: false as const, signal: within };

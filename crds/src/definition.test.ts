@@ -17,6 +17,13 @@ const all = definitions.flatMap((definition) => {
   return [...schemas(crd.spec.versions[0].schema.openAPIV3Schema, definition.kind)];
 });
 
+test('kubectl get shows first what a person asks of a credential, and the rest with -o wide', () => {
+  const columns = definitions.find(({ kind }) => kind === 'MCPCredential')?.columns ?? [];
+  const shown = (wide: boolean): string[] => columns.filter(({ priority = 0 }) => priority > 0 === wide).map(({ name }) => name);
+  expect(shown(false)).toEqual(['Ready', 'Version', 'Pods', 'Rotated', 'Revocable', 'Expires', 'Age']);
+  expect(shown(true)).toEqual(['Reason', 'Source', 'Hosts', 'Phase']);
+});
+
 const of = (predicate: (node: Node, path: string) => boolean): [string, Node][] => all.filter(([path, node]) => predicate(node, path));
 
 test.each(all)('%s is a structural schema', (_path, node) => {

@@ -9,6 +9,7 @@ import { aimOf } from './outcome.ts';
 import { account, accepted, refusedProbe } from './probe.ts';
 import { stillRejected } from './rejected.ts';
 import { isRefused, uses, verdictOf } from './verdict.ts';
+import { isWayBack } from './way-back.ts';
 
 /** All that a rotation rests on. */
 export interface RotationInput {
@@ -152,24 +153,4 @@ function areCanariesDone(at: Outcome, { credential, pods }: RotationInput, now: 
   const asked = pods.filter(({ name }) => names.includes(name));
   const over = now.getTime() - Date.parse(since ?? '') >= canarySeconds * 1000;
   return over && asked.every((pod) => uses(pod, { version: candidate, source: at.source }));
-}
-
-/**
- * Whether the version before may be taken up again. Once the upstream has accepted a version everywhere, a refusal is a revocation, and the
- * version before it is no better.
- *
- * | spec.version | version before | of this source, to be read | phase      | accepted ever | way back |
- * |--------------|----------------|----------------------------|------------|---------------|----------|
- * | a pin        | any            | any                        | any        | any           | no       |
- * | ''           | none           | -                          | any        | any           | no       |
- * | ''           | some           | no                         | any        | any           | no       |
- * | ''           | some           | yes                        | RollingOut | any           | yes      |
- * | ''           | some           | yes                        | Complete   | no            | yes      |
- * | ''           | some           | yes                        | Complete   | yes           | no       |
- */
-function isWayBack(at: Outcome, { credential, exact, versions }: RotationInput): boolean {
-  const { version, previousVersion, previousSource, rotation } = at;
-  if (credential.spec.version !== '' || !exact || previousSource !== undefined) return false;
-  if (previousVersion === undefined || previousVersion === version || versions?.states[previousVersion] !== 'Live') return false;
-  return rotation?.phase !== 'Complete' || rotation.acceptedAt === undefined;
 }

@@ -78,6 +78,13 @@ const laws: Record<string, (decided: Decided) => boolean> = {
   'neither the newest nor the version in use is safe to revoke': ({ world, after }) =>
     after.safeToRevoke === undefined || (after.safeToRevoke !== world.newest && after.safeToRevoke !== after.version),
   'the status is one that the API server takes': ({ after }) => credentialStatus.safeParse(after).success,
+  // https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus: what Argo CD, Flux and `kubectl wait` go by.
+  'who judges by kstatus finds the generation that was seen, and no condition that means something else there': ({ world, after }) => {
+    const { generation } = world.credential.metadata;
+    const seen = [after, ...(after.conditions ?? [])].every(({ observedGeneration }) => observedGeneration === generation);
+    const types = (after.conditions ?? []).map(({ type }) => type);
+    return seen && types.includes('Ready') && !types.includes('Reconciling') && !types.includes('Stalled');
+  },
   'every reason is from the closed lists': ({ before, after }) =>
     [...(after.conditions ?? []), ...newsOf(before, after)].every(({ reason }) => words.has(reason)),
 };
@@ -130,6 +137,8 @@ describe.each(Object.entries(settings))('%s', (_name, rotation) => {
       world.edit({ version: '' });
       const good = random() < 0.5;
       world.versions = world.versions.map(() => ({ state: 'Live', good: true }));
+      world.ask();
+      rest(world);
       world.versions.push({ state: 'Live', good });
       rest(world);
       const { version, rotation: { phase } = {} } = world.status;

@@ -298,6 +298,10 @@ const cases: Record<string, [Change, Expected]> = {
     { ...eight, spec: { version: '8' }, status: rollingOut({ trigger: 'VersionPinned', refusedAt: iso(-99) }), pods: fleet(refusing) },
     { version: '8' },
   ],
+  'where no pod had the version before accepted, nobody knows that it is better': [
+    { ...eight, status: rollingOut({ refusedAt: iso(-99) }), pods: fleet({ version: '8', reason: 'CredentialRefused' }) },
+    { version: '8', rotation: { phase: 'Complete' } },
+  ],
   'there is no way back to a version that the source has dropped': [
     { reading: versions({ 7: 'Destroyed', 8: 'Live' }), status: rollingOut({ refusedAt: iso(-99) }), pods: fleet(refusing) },
     { version: '8' },

@@ -1,6 +1,6 @@
 import { condition, credential, patch } from './lib/credential.ts';
 import { apply, kubectl, list, pods, refusal } from './lib/kube.ts';
-import { until } from './lib/run.ts';
+import { say, until } from './lib/run.ts';
 import type { Answer } from './lib/sandbox.ts';
 import { caller, githubCredential, probePod, sandbox } from './lib/sandbox.ts';
 import { canary, newSecret } from './lib/secret.ts';
@@ -97,27 +97,50 @@ test('a bad candidate is refused by its probe: no call fails, and within 15 s th
   expect(events.find(({ reason }) => reason === 'RolledBack')?.message).toContain('GET api.github.com/user answers 401');
 }, 120_000);
 
-test('old keys that are revoked exactly when the status says so fail no call, ten times', async () => {
+/** Asks the operator to look at the source now, rather than at its next poll. */
+const refresh = (): Promise<string> =>
+  kubectl('-n', space, 'annotate', 'mcpcredential', 'probe', `rekey.dev/refresh=${Date.now()}`, '--overwrite');
+
+/** One rotation: a new key is written, and the old one is revoked as soon as the status says that it may be. */
+async function rotateAndRevoke(meanwhile: () => Promise<unknown> = refresh): Promise<string> {
+  const old = key;
+  const before = (await status())?.version;
+  const version = await write({ good: true });
+  await meanwhile();
+  const safe = async (): Promise<true | undefined> => {
+    const now = await status();
+    return now?.version === version && now.safeToRevoke === before ? true : undefined;
+  };
+  await until(`version ${before} may be revoked`, 90, safe, 200);
+  await stack.internet.revoke('github', old);
+  return version;
+}
+
+test('old keys that are revoked exactly when the status says so fail no call, a hundred times', async () => {
   const { failed, calls } = await underCalls(async () => {
-    for (let round = 0; round < 10; round += 1) {
-      const old = key;
-      const before = (await status())?.version;
-      const version = await write({ good: true });
-      await until(
-        `version ${before} may be revoked`,
-        60,
-        async () => {
-          const now = await status();
-          return now?.version === version && now.safeToRevoke === before ? true : undefined;
-        },
-        400,
-      );
-      await stack.internet.revoke('github', old);
-    }
+    for (let round = 0; round < 100; round += 1) await rotateAndRevoke();
+  });
+  say(`100 rotations, ${calls} calls, ${failed.length} failed`);
+  expect(failed).toEqual([]);
+  expect(calls).toBeGreaterThan(5000);
+  expect((await stack.internet.stats()).misplaced).toEqual([]);
+}, 600_000);
+
+test('an operator that is killed in the middle is replaced by one that goes on, and no call fails', async () => {
+  const killed = async (): Promise<void> => {
+    await refresh();
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 2000));
+    await kubectl('-n', 'rekey-system', 'delete', 'pod', '-l', 'app.kubernetes.io/name=rekey', '--force', '--grace-period=0');
+  };
+  const versions: string[] = [];
+  const { failed } = await underCalls(async () => {
+    for (let round = 0; round < 3; round += 1) versions.push(await rotateAndRevoke(killed));
   });
   expect(failed).toEqual([]);
-  expect(calls).toBeGreaterThan(500);
-  expect((await stack.internet.stats()).misplaced).toEqual([]);
+  const { history = [] } = (await status()) ?? {};
+  expect(history.slice(0, 3).map(({ version, result }) => `${version} ${result}`)).toEqual(
+    versions.toReversed().map((version) => `${version} Complete`),
+  );
 }, 400_000);
 
 test('old keys that are revoked at once fail none either, though a probe is made first', async () => {

@@ -160,8 +160,20 @@ test('whatever stands in a request, its use is one line of JSON', async () => {
   await audit.stop();
   expect(stdout.text.split('\n')).toHaveLength(2);
   expect(JSON.parse(stdout.text)).toEqual({
-    ...{ type: 'use', ...who, time: '1970-01-01T00:00:00.000Z', credential: 'github', status: 200, latencyMilliseconds: 1.5 },
-    ...{ host: odd, method: odd, version: odd, path: odd, cache: 'hit', injected: true, replayed: false, reason: 'UpstreamReset' },
+    ...who,
+    type: 'use',
+    time: '1970-01-01T00:00:00.000Z',
+    credential: 'github',
+    status: 200,
+    latencyMilliseconds: 1.5,
+    host: odd,
+    method: odd,
+    version: odd,
+    path: odd,
+    cache: 'hit',
+    injected: true,
+    replayed: false,
+    reason: 'UpstreamReset',
   });
 });
 

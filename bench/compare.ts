@@ -53,15 +53,15 @@ function straightLoad({ value }: World, seconds: number): Promise<Loaded> {
 }
 
 /** The most private memory that the process had in the meantime, looked at ten times a second. */
-export function watchMemory(pid: number): { most(): number; stop(): void } {
+export function watchMemory(pid: number): () => number {
   let most = memory(pid);
-  const timer = setInterval(() => {
+  setInterval(() => {
     most = Math.max(most, memory(pid));
   }, 100);
-  return { most: () => most, stop: () => clearInterval(timer) };
+  return () => most;
 }
 
-/** Many connections at once, small answers and large ones: what a busy server does to the sidecar's memory. */
-export async function saturate({ port }: Proxy, seconds: number): Promise<void> {
-  for (const path of [small, loads.large16.path]) await load({ port, connections: 64, seconds, path, authorization: placeholder });
+/** Many connections at once, with the small answer or the large one: what a busy server does to the sidecar's memory. */
+export async function crowd({ port }: Proxy, shape: 'small16' | 'large16', seconds: number): Promise<void> {
+  await load({ port, connections: 64, seconds, path: loads[shape].path, authorization: placeholder });
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fakeApiServer } from '../sidecar/src/api-server.fake.ts';
-import { round, saturate, warmUp, watchMemory } from './compare.ts';
+import { crowd, round, warmUp, watchMemory } from './compare.ts';
 import type { Proxy } from './compare.ts';
 import { spreadOf } from './figures.ts';
 import type { Round } from './figures.ts';
@@ -38,7 +38,7 @@ const sidecar = await startSidecar(means);
 await firstCall();
 const proxies: Proxy[] = [{ name: 'rekey', pid: sidecar.pid, port: 443 }];
 for (const name of peers) proxies.push({ name, ...(await startPeer(world, name)) });
-const seen = watchMemory(sidecar.pid);
+const most = watchMemory(sidecar.pid);
 say('warm-up');
 await warmUp(proxies, 2);
 const rounds: Round[] = [];
@@ -47,9 +47,11 @@ for (let n = 1; n <= runs; n += 1) {
   rounds.push(await round(world, n % 2 === 1 ? proxies : proxies.toReversed(), secondsEach));
 }
 say('64 connections');
-await saturate(proxies[0] as Proxy, secondsEach);
-seen.stop();
-own.anonSaturatedMB = spreadOf([seen.most()]);
+const [mine] = proxies as [Proxy];
+await crowd(mine, 'small16', secondsEach);
+own.anonSaturatedMB = spreadOf([most()]);
+await crowd(mine, 'large16', secondsEach);
+own.anonCrowdMB = spreadOf([most()]);
 
 mkdirSync(join(root, 'build'), { recursive: true });
 writeFileSync(join(root, 'build/bench.json'), `${JSON.stringify(record(rounds, own), undefined, 2)}\n`);

@@ -19,12 +19,24 @@ export interface RunningSidecar {
   stop(): Promise<void>;
 }
 
-/** Node's flags, as the sidecar's image has them. */
+/** What the Dockerfile says of its last image, which is the sidecar's. */
+function instruction(name: 'ENTRYPOINT' | 'ENV'): string {
+  const lines = readFileSync(join(root, 'Dockerfile'), 'utf8').split('\n');
+  return lines.findLast((line) => line.startsWith(`${name} `))?.slice(name.length + 1) ?? '';
+}
+
+/** Node's flags, as the image has them. */
 export function flags(): string[] {
-  const entrypoint = readFileSync(join(root, 'Dockerfile'), 'utf8')
-    .split('\n')
-    .findLast((line) => line.startsWith('ENTRYPOINT'));
-  return (JSON.parse(entrypoint?.slice('ENTRYPOINT '.length) ?? '[]') as string[]).filter((word) => word.startsWith('--'));
+  return (JSON.parse(instruction('ENTRYPOINT')) as string[]).filter((word) => word.startsWith('--'));
+}
+
+/** Variables of the image. */
+export function variables(): Record<string, string> {
+  return Object.fromEntries(
+    instruction('ENV')
+      .split(' ')
+      .map((setting) => setting.split('=', 2) as [string, string]),
+  );
 }
 
 export interface SidecarMeans {
@@ -48,6 +60,7 @@ export async function startSidecar({ upstreamCA, apiServerPort, more = [] }: Sid
       KUBERNETES_SERVICE_HOST: 'localhost',
       KUBERNETES_SERVICE_PORT: String(apiServerPort),
       PATH: process.env['PATH'],
+      ...variables(),
     },
   });
   child.stdout?.resume();

@@ -4,7 +4,7 @@ import { spreadOf } from './figures.ts';
 import type { OwnKey, Spread } from './figures.ts';
 import { cores } from './namespace.ts';
 import { memory, startOn, stop } from './process.ts';
-import { firstCall, flags, startSidecar } from './sidecar.ts';
+import { firstCall, flags, startSidecar, variables } from './sidecar.ts';
 import type { SidecarMeans } from './sidecar.ts';
 
 /** How long a sidecar is left alone before its memory counts: its start has been collected by then, and its watches are up. */
@@ -44,7 +44,10 @@ async function start(means: SidecarMeans): Promise<Start> {
 /** Node with the same flags and an empty program, in the same minute: what the machine takes for nothing. */
 async function startEmpty(): Promise<number> {
   const program = 'process.stdout.write(String(performance.now())); setTimeout(() => {}, 60_000)';
-  const child = startOn(cores.proxy, [process.execPath, ...flags(), '-e', program], { stdio: ['ignore', 'pipe', 'inherit'], env: {} });
+  const child = startOn(cores.proxy, [process.execPath, ...flags(), '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: variables(),
+  });
   const [said] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
   await stop(child);
   return Number(said);

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { connect } from 'node:tls';
 import type { Snapshot } from '@rekey/crds/snapshot.ts';
-import { bundle, flags } from '../sidecar.ts';
+import { bundle, flags, variables } from '../sidecar.ts';
 import type { Running } from './sources.ts';
 
 const port = 18_443; // not 443, so that no right is needed
@@ -58,6 +58,7 @@ export function startSidecar(folder: string, env: Record<string, string> = {}): 
       REKEY_SERVICE_ACCOUNT: 'default',
       KUBERNETES_SERVICE_HOST: '127.0.0.1',
       KUBERNETES_SERVICE_PORT: '1',
+      ...variables(),
       ...env,
     },
   });

@@ -1,62 +1,13 @@
 import { z } from 'zod';
 import { host } from './host.ts';
+import { allow } from './allow.ts';
 import { conditions, labelSelector, objectName, time } from './parts.ts';
 import { historyEntry, rejectedEntry, rotationRules, rotationSpec, rotationStatus } from './rotation.ts';
+import { place, placeRules } from './place.ts';
 import { pinRules, source } from './source.ts';
 import type { Rule } from './rule.ts';
-import { exactlyOne, withRules } from './rule.ts';
+import { withRules } from './rule.ts';
 import { via, viaRules } from './via.ts';
-
-/** Headers that frame or route a request: a credential is never one of them (RFC 9110 section 7.6.1, RFC 9112 section 6). */
-const routingHeaders = [
-  'host',
-  'connection',
-  'content-length',
-  'transfer-encoding',
-  'te',
-  'trailer',
-  'upgrade',
-  'expect',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authorization',
-];
-
-const headerName = withRules(z.string().min(1).max(128), [
-  {
-    cel: `self.matches('^[A-Za-z0-9!#$%&*+.^_|~-]+$')`,
-    message: 'a header name is a token such as Authorization or X-Api-Key (RFC 9110 section 5.1)',
-    holds: (name) => /^[A-Za-z0-9!#$%&*+.^_|~-]+$/u.test(name),
-  },
-  {
-    cel: `!(self.lowerAscii() in [${routingHeaders.map((name) => `'${name}'`).join(', ')}])`,
-    message: 'this header frames or routes the request and cannot carry a credential',
-    holds: (name) => !routingHeaders.includes(name.toLowerCase()),
-  },
-]);
-
-const header = z.object({
-  name: headerName,
-  prefix: z
-    .string()
-    .max(64)
-    .regex(/^[ -~]*$/)
-    .optional()
-    .meta({ description: 'What stands before the value, such as "Bearer ".' }),
-});
-const query = z.object({
-  name: z
-    .string()
-    .min(1)
-    .max(128)
-    .regex(/^[A-Za-z0-9._~-]+$/)
-    .meta({ description: 'Name of the query parameter.' }),
-});
-const places = { header: header.optional(), query: query.optional() };
-const place = withRules(z.object(places).meta({ description: 'A place in the request where the placeholder is replaced by the value.' }), [
-  exactlyOne(Object.keys(places), 'place'),
-]);
-export type Place = z.output<typeof place>;
 
 const together: Rule<{ jsonField?: string | undefined; equals?: string | undefined }> = {
   cel: 'has(self.jsonField) == has(self.equals)',
@@ -118,6 +69,7 @@ const fields = z.object({
     .max(16)
     .meta({ description: 'The upstream hosts that get the value, and no other.', 'x-kubernetes-list-type': 'set' }),
   inject: z.array(place).min(1).max(4).meta({ 'x-kubernetes-list-type': 'atomic' }),
+  allow,
   refused: z
     .array(refusal)
     .min(1)
@@ -156,7 +108,7 @@ const fields = z.object({
     .meta({ description: 'How old a version may get before the condition RotationDue tells that it is time for a new one.' }),
   suspend: z.boolean().default(false).meta({ description: 'The kill switch: every sidecar drops the value and answers 503 Suspended.' }),
 });
-export const credentialSpec = withRules(fields, [...pinRules, ...viaRules, ...rotationRules]);
+export const credentialSpec = withRules(fields, [...pinRules, ...viaRules, ...placeRules, ...rotationRules]);
 export type CredentialSpec = z.output<typeof credentialSpec>;
 
 /** What the operator reports. */
@@ -229,5 +181,7 @@ export interface Credential {
 }
 
 export type { AWSReference, CredentialSource, GCPReference, KubernetesReference, VaultReference } from './source.ts';
+export type { Allowed } from './allow.ts';
+export type { Place } from './place.ts';
 export { placeholderOf, placeholders } from './placeholder.ts';
 export type { HistoryEntry, Phase, Probe, RejectedEntry, RotationSpec, RotationStatus, Trigger } from './rotation.ts';

@@ -60,6 +60,12 @@ export const goodInputs: Readonly<Record<string, Record<string, unknown>>> = {
   'a secret of GCP, pinned to an alias': { source: { gcpSecretManager: { secret: 'mcp-github' } }, version: 'prod' },
   'wildcard hosts by the proxy': { hosts: ['*.atlassian.net', 'api.github.com'], via: [{ hosts: {} }, { proxy: { others: 'Refuse' } }] },
   'a base URL with a path': { via: [{ baseUrl: { env: [{ name: 'GITLAB_API_URL', path: '/api/v4' }] } }] },
+  'basic authentication, and a key in every call': { inject: [{ basic: {} }, { query: { name: 'key' }, when: 'Always' }] },
+  'a probe by the header beside basic': {
+    inject: [{ basic: {} }, { header: { name: 'X-Api-Key' } }],
+    rotation: { probe: { path: '/user' } },
+  },
+  'calls by method and path': { allow: [{ methods: ['GET', 'HEAD'] }, { methods: ['POST'], pathPrefix: '/projects/a%2Fb/issues' }] },
   'a Kubernetes Secret': { source: { kubernetesSecret: { name: 'github', key: 'ca.crt' } } },
 };
 
@@ -149,6 +155,16 @@ export const badInputs: readonly BadInput[] = [
     spec: { inject: [{ header: { name: 'X-Key' }, query: { name: 'key' } }] },
     message: 'give exactly one place',
   },
+  {
+    name: 'basic without a user',
+    spec: { inject: [{ basic: {}, when: 'Always' }] },
+    message: 'basic needs what the server puts beside the placeholder',
+  },
+  probe('a probe with nothing but basic', { path: '/user' }, 'a probe has no user to put beside the value', { inject: [{ basic: {} }] }),
+  { name: 'a prefix with a query', spec: { allow: [{ pathPrefix: '/user?a' }] }, message: 'a path prefix starts with a slash' },
+  { name: 'a prefix without a slash', spec: { allow: [{ pathPrefix: 'user' }] }, message: 'a path prefix starts with a slash' },
+  { name: 'a prefix that climbs', spec: { allow: [{ pathPrefix: '/user/../admin' }] }, message: 'a path prefix has no empty segment' },
+  { name: 'a prefix with an empty segment', spec: { allow: [{ pathPrefix: '/user//x' }] }, message: 'a path prefix has no empty segment' },
   {
     name: 'a header that frames the request',
     spec: { inject: [{ header: { name: 'Content-Length' } }] },

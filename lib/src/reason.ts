@@ -41,6 +41,7 @@ export const reasons = {
   HostNotConfigured: 'no credential of this pod is for this host',
   HostRefused:
     'no credential of this pod is for this host, and its proxy refuses all others: set others: Tunnel in spec.via to let them pass',
+  CallNotAllowed: 'spec.allow of the credential holds no such method and path',
   CallInClear: 'a credential does not travel in clear: call this host by https',
   RequestInvalid: 'the request is not valid HTTP/1.1',
   RequestTimeout: 'the rest of the request did not come in time',

@@ -22,6 +22,7 @@ const phrases: Record<number, string> = {
 const statuses: Partial<Record<Reason, number>> = {
   RequestInvalid: 400,
   HostRefused: 403,
+  CallNotAllowed: 403,
   CallInClear: 403,
   MethodNotSupported: 405,
   RequestTimeout: 408,

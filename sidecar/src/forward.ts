@@ -1,5 +1,6 @@
 import type { Reason } from '@rekey/lib/reason.ts';
 import { Failure } from '@rekey/lib/reason.ts';
+import { denialOf } from './allow.ts';
 import { answerFor, failureOf } from './answer.ts';
 import { Attempt } from './attempt.ts';
 import type { Attempted } from './attempt.ts';
@@ -84,10 +85,13 @@ export class Call implements Attempted {
   }
 
   start(): void {
-    const { credential, spec, counters } = this.#checked.rule;
+    const { head, target, rule } = this.#checked;
+    const { credential, spec, counters } = rule;
     counters.active += 1;
     if (counters.active > this.#means.limits.calls) return this.#fail(new Failure('CallLimitReached'));
     if (spec === undefined) return this.#fail(new Failure('CredentialDeleted'));
+    const denial = denialOf(spec.allow, head.method, target);
+    if (denial !== undefined) return this.#fail(new Failure('CallNotAllowed', denial));
     if (this.#found === undefined) return this.#send(false);
     try {
       const grant = credential.grant();

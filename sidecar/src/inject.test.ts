@@ -18,6 +18,9 @@ beforeEach(() => {
 const authorization: Place = { header: { name: 'Authorization', prefix: 'Bearer ' } };
 const apiKey: Place = { header: { name: 'X-Api-Key' } };
 const key: Place = { query: { name: 'key' } };
+const basic: Place = { basic: {} };
+const basicOf = (user: string, password: string): string => `Basic ${Buffer.from(`${user}:${password}`, 'latin1').toString('base64')}`;
+const misplacedBasic = (pair: string): string => `Basic ${Buffer.from(pair).toString('base64')}`;
 
 interface Seen {
   target: string | undefined;
@@ -162,3 +165,60 @@ test('no trailer passes for a field that frames, routes or carries the value', (
   const raw = ['X-Sum', '1', 'Host', 'evil', 'Content-Length', '9', 'X_Api_Key', 'x', 'Connection', 'x'];
   expect(trailersOf(raw, (name) => name === 'x_api_key')).toEqual([['X-Sum', '1']]);
 });
+
+test.each([
+  ['the password', 'me@example.com', placeholder],
+  ['the user', placeholder, ''],
+  ['the user, with another password', placeholder, 'a:b'],
+  ['the password of a user that is not ASCII', 'Jos\u00e9', placeholder],
+])('in basic authentication the value is %s, and what stands beside it stays', async (_name, user, password) => {
+  const given = basicOf(user, password);
+  const { fields } = await seenBy('/', ['authorization', given.replace('Basic', 'bAsIc '), 'Authorization', 'Bearer other'], [basic]);
+  const put = (text: string): string => (text === placeholder ? value : text);
+  expect(fields).toEqual(['Host', pod.host, 'Authorization', basicOf(put(user), put(password)), 'Connection', 'keep-alive']);
+});
+
+test.each([
+  ['a part of the password', `me:x${placeholder}`],
+  ['no pair', placeholder],
+  ['a pair in the password', `me:you:${placeholder}`],
+])('a placeholder in basic authentication stays: %s', async (_name, pair) => {
+  const authorization = misplacedBasic(pair);
+  const { fields } = await seenBy('/', ['Authorization', authorization], [basic]);
+  expect(fields).toContain(authorization);
+});
+
+test('a value with a colon is no user of basic authentication: the call ends here', async () => {
+  pod.credential.given = 'a:b-0123456789';
+  const { current } = pod.credential;
+  if (current !== undefined) pod.credential.current = { ...current, inject: [basic] };
+  const { status, headers } = await call(pod, { headers: { authorization: basicOf(placeholder, '') } });
+  pod.credential.given = undefined;
+  expect([status, headers['rekey-error']]).toEqual([503, 'SecretValueInvalid']);
+});
+
+const always: Record<string, { place: Place; target?: string; fields?: string[]; arrives: { target?: string; fields?: string[] } }> = {
+  'a header that is not there': { place: authorization, arrives: { fields: ['Authorization', 'Bearer VALUE'] } },
+  'a header that holds something else': {
+    place: authorization,
+    fields: ['authorization', 'Bearer other'],
+    arrives: { fields: ['Authorization', 'Bearer VALUE'] },
+  },
+  'a parameter that is not there': { place: key, target: '/a?b=c', arrives: { target: '/a?b=c&key=VALUE' } },
+  'the first parameter': { place: key, target: '/a', arrives: { target: '/a?key=VALUE' } },
+  'a parameter that holds something else, twice and in part': {
+    place: key,
+    target: '/a?key=x&b&%6bey&key',
+    arrives: { target: '/a?key=VALUE&b&%6bey=VALUE&key=VALUE' },
+  },
+};
+
+test.each(Object.entries(always))(
+  'with when: Always the value is put into %s',
+  async (_name, { place, target = '/', fields = [], arrives }) => {
+    const seen = await seenBy(target, fields, [{ ...place, when: 'Always' }]);
+    expect(seen.target).toBe((arrives.target ?? '/').replaceAll('VALUE', encodeURIComponent(value)));
+    const put = (arrives.fields ?? []).map((text) => text.replace('VALUE', value));
+    expect(seen.fields).toEqual(['Host', pod.host, ...put, 'Connection', 'keep-alive']);
+  },
+);

@@ -1,5 +1,7 @@
 import type { Place } from '@rekey/crds/credential.ts';
 import type { SecretValue } from '@rekey/lib/secret-value.ts';
+import type { Beside } from './basic.ts';
+import { basicWith, standsInBasic } from './basic.ts';
 import type { Fields } from './hop.ts';
 
 /** The request's head: raw header fields (flat pairs) and the target in origin form. */
@@ -11,7 +13,9 @@ export interface Head {
 /** Where the placeholder stands in one request. */
 export interface Found {
   headers: { name: string; prefix: string }[];
-  /** Of the target, split at `?` and `&`: the parts that are `name=placeholder`, and the names. */
+  /** What stands beside it in basic authentication, each `user:` or `:password`. */
+  basic: Beside[];
+  /** Of the target, split at `?` and `&`: the parts that are `name=placeholder`, and the names. A part that is not there is appended. */
   query: { part: number; name: string }[];
 }
 
@@ -21,14 +25,34 @@ export interface Found {
  * text must not get the value written there.
  */
 export function find({ fields, target }: Head, places: readonly Place[], placeholders: readonly string[]): Found | undefined {
-  const found: Found = { headers: [], query: [] };
-  for (const { header, query } of places) {
-    if (header !== undefined && standsInHeader(fields, header.name.toLowerCase(), header.prefix ?? '', placeholders)) {
-      found.headers.push({ name: header.name, prefix: header.prefix ?? '' });
+  const found: Found = { headers: [], basic: [], query: [] };
+  for (const place of places) {
+    if (place.header !== undefined && isToCarry(place, place.header, fields, placeholders)) {
+      found.headers.push({ name: place.header.name, prefix: place.header.prefix ?? '' });
     }
-    if (query !== undefined) found.query.push(...standsInQuery(target, query.name, placeholders));
+    if (place.basic !== undefined && found.basic.length === 0) found.basic.push(...standsInBasic(fields, placeholders));
+    if (place.query !== undefined) found.query.push(...parametersOf(place, place.query.name, target, placeholders));
   }
-  return found.headers.length + found.query.length === 0 ? undefined : found;
+  return found.headers.length + found.basic.length + found.query.length === 0 ? undefined : found;
+}
+
+function isToCarry(
+  { when }: Place,
+  { name, prefix = '' }: NonNullable<Place['header']>,
+  fields: Fields,
+  placeholders: readonly string[],
+): boolean {
+  return when === 'Always' || standsInHeader(fields, name.toLowerCase(), prefix, placeholders);
+}
+
+function parametersOf({ when }: Place, name: string, target: string, placeholders: readonly string[]): Found['query'] {
+  return when === 'Always' ? orAppended(standsInQuery(target, name, undefined), target, name) : standsInQuery(target, name, placeholders);
+}
+
+/** Of a parameter that is in every call. `*` has no query. */
+function orAppended(found: Found['query'], target: string, name: string): Found['query'] {
+  if (found.length > 0 || !target.startsWith('/')) return found;
+  return [{ part: parts(target).length, name }];
 }
 
 function standsInHeader(fields: Fields, name: string, prefix: string, placeholders: readonly string[]): boolean {
@@ -50,13 +74,15 @@ function isPlaceholder(value: string, prefix: string, placeholders: readonly str
   return (start === prefix || start.toLowerCase() === prefix.toLowerCase()) && placeholders.includes(text.slice(prefix.length));
 }
 
-function standsInQuery(target: string, name: string, placeholders: readonly string[]): { part: number; name: string }[] {
+/** Without `placeholders`: whatever the parameter holds. */
+function standsInQuery(target: string, name: string, placeholders: readonly string[] | undefined): Found['query'] {
   if (!target.includes('?')) return [];
   return parts(target).flatMap((text, part) => (part > 0 && isParameter(text, name, placeholders) ? [{ part, name }] : []));
 }
 
-function isParameter(text: string, name: string, placeholders: readonly string[]): boolean {
+function isParameter(text: string, name: string, placeholders: readonly string[] | undefined): boolean {
   const equals = text.indexOf('=');
+  if (placeholders === undefined) return decoded(equals < 0 ? text : text.slice(0, equals)) === name;
   return equals > 0 && decoded(text.slice(0, equals)) === name && placeholders.includes(decoded(text.slice(equals + 1)));
 }
 
@@ -80,22 +106,24 @@ const canonical = (name: string): string => name.toLowerCase().replaceAll('_', '
 
 /** Whether this header is, or passes for, one that gets the value: such copies are dropped. */
 export function twins(found: Found | undefined): (name: string) => boolean {
-  if (found === undefined || found.headers.length === 0) return () => false;
-  const names = found.headers.map(({ name }) => canonical(name));
+  if (found === undefined || found.headers.length + found.basic.length === 0) return () => false;
+  const names = [...found.headers.map(({ name }) => canonical(name)), ...found.basic.map(() => 'authorization')];
   return (name) => names.some((twin) => twin.length === name.length && twin === canonical(name));
 }
 
 /** The headers that carry the value, as flat pairs: one for each place where the placeholder stood. */
 export function carrying(found: Found, value: SecretValue): string[] {
-  return found.headers.flatMap(({ name, prefix }) => [name, `${prefix}${value.reveal()}`]);
+  const carried = found.headers.flatMap(({ name, prefix }) => [name, `${prefix}${value.reveal()}`]);
+  return found.basic.length === 0 ? carried : [...carried, ...found.basic.flatMap((beside) => ['Authorization', basicWith(beside, value)])];
 }
 
 /** The target with the value in the places found; all its other bytes are the same. */
 export function targetWith(found: Found, value: SecretValue, target: string): string {
   if (found.query.length === 0) return target;
   const texts = parts(target);
-  for (const { part } of found.query) {
-    const name = texts[part]?.slice(0, texts[part]?.indexOf('=')) ?? '';
+  for (const { part, name: missing } of found.query) {
+    const text = texts[part] ?? encodeURIComponent(missing);
+    const name = text.split('=', 1)[0] ?? text;
     texts[part] = `${name}=${encodeURIComponent(value.reveal())}`;
   }
   const [path, ...parameters] = texts;

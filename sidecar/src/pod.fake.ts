@@ -54,9 +54,12 @@ export class FakeCredential implements LiveCredential {
     return this.current;
   }
 
+  /** The value of every version, where a test needs a particular one. */
+  given: string | undefined;
+
   /** Distinct from each other and from everything else in a request. */
   value(version: string): string {
-    return `sk-${this.name}-${version}-6f1d/+ =`.trim();
+    return this.given ?? `sk-${this.name}-${version}-6f1d/+ =`.trim();
   }
 
   grant(): Grant | Promise<Grant> {

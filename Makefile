@@ -74,10 +74,15 @@ unit: node_modules/.stamp $(cache)/bin/helm ## unit tests: beside the code, no n
 
 .PHONY: integration
 integration: node_modules/.stamp $(cache)/bin/vault $(cache)/bin/kube $(cache)/bin/helm ## integration tests: real servers as processes on loopback
-	@e2e/cluster/native/packages etcd
+	@e2e/cluster/native/packages etcd nginx
 	e2e/clouds/moto > /dev/null
 	$(say) 'integration tests'
 	$(call jest,integration)
+
+.PHONY: fuzz
+fuzz: node_modules/.stamp ## a million generated requests: no other HTTP/1.1 parser sees other messages in what the sidecar takes
+	@e2e/cluster/native/packages nginx
+	node sidecar/src/http/fuzz/main.ts
 
 .PHONY: e2e
 e2e: node_modules/.stamp ## the tests on the real cluster, which it brings up

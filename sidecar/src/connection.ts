@@ -204,6 +204,7 @@ export class Connection implements Client {
     const { metrics, audit } = this.#house.means;
     const answer = answerFor(error, 'RequestInvalid');
     metrics.error(answer.reason);
+    if (answer.status === 431) metrics.limit('headBytes');
     metrics.counters('').add(answer.status, 0);
     if (head !== undefined) audit.add(useOfNobody(this.#entrance.host, head.method, head.target, answer));
     // What is no request behind another one is answered by the end alone: an answer could be taken for one to something else.

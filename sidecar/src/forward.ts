@@ -88,7 +88,10 @@ export class Call implements Attempted {
     const { head, target, rule } = this.#checked;
     const { credential, spec, counters } = rule;
     counters.active += 1;
-    if (counters.active > this.#means.limits.calls) return this.#fail(new Failure('CallLimitReached'));
+    if (counters.active > this.#means.limits.calls) {
+      this.#means.metrics.limit('calls');
+      return this.#fail(new Failure('CallLimitReached'));
+    }
     if (spec === undefined) return this.#fail(new Failure('CredentialDeleted'));
     const denial = denialOf(spec.allow, head.method, target);
     if (denial !== undefined) return this.#fail(new Failure('CallNotAllowed', denial));

@@ -4,6 +4,7 @@ import { injectedWays } from '@rekey/crds/snapshot.ts';
 import type { Log } from '@rekey/lib/log.ts';
 import type { AuditOptions } from './audit.ts';
 import { Audit } from './audit.ts';
+import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { LiveCredentials } from './credentials.ts';
 import { startCredentials } from './credentials.ts';
@@ -35,6 +36,8 @@ export interface SidecarOptions {
   auditWrite?: AuditOptions['write'];
   upstream?: Pick<UpstreamOptions, 'connectMilliseconds' | 'idleMilliseconds'>;
   limits?: Partial<Limits>;
+  /** Of the door's time limits. */
+  clock?: Clock;
   /** In place of those that the snapshot asks for: tests have no ports of their own. */
   entrances?: Partial<Entrances>;
   now?: () => number;
@@ -101,6 +104,7 @@ async function startBehind(health: Health, metrics: Metrics, options: SidecarOpt
     context: () => tls.context(),
     lookup,
     log,
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
   health.ready();
   setImmediate(() => upstream.prepare());

@@ -16,6 +16,24 @@ test.each(Object.entries(good))('%s', (_name, [raw, text]) => {
   expect(valueOf({ token: raw }, 'token', 'kv/mcp/github').reveal()).toBe(text);
 });
 
+test.each<[string, Record<string, unknown>, string]>([
+  ['a nested key', { oauth: { token: 'sk-1' } }, 'oauth.token'],
+  ['a key with a dot, before a nested one', { oauth: { token: 'sk-2' }, 'oauth.token': 'sk-1' }, 'oauth.token'],
+  ['a key beside one that cannot be used', { token: 'sk-1', other: 'a\nb', list: [1] }, 'token'],
+])('%s', (_name, secret, key) => {
+  expect(valueOf(secret, key, 'kv/mcp/github').reveal()).toBe('sk-1');
+});
+
+test.each<[string, Record<string, unknown>, string]>([
+  ['a path that ends early', { oauth: 'sk-1' }, 'oauth.token'],
+  ['a path through a list', { oauth: ['sk-1'] }, 'oauth.0'],
+  ['a path through null', { oauth: null }, 'oauth.token'],
+  ['a path through the prototype', { oauth: {} }, 'oauth.constructor.name'],
+  ['a path with an empty part', { oauth: { token: 'sk-1' } }, 'oauth..token'],
+])('%s is KeyNotFound', (_name, secret, key) => {
+  expect(caught(() => valueOf(secret, key, 'kv/mcp/github')).reason).toBe('KeyNotFound');
+});
+
 const bad: Record<string, [Record<string, unknown>, string]> = {
   'no such key': [{ other: 'x' }, 'KeyNotFound'],
   'a key that only the prototype has': [{}, 'KeyNotFound'],
@@ -30,6 +48,9 @@ const bad: Record<string, [Record<string, unknown>, string]> = {
   'two line feeds at the end': [{ token: 'sk-1\n\n' }, 'SecretValueInvalid'],
   'a line feed inside': [{ token: 'sk-1\nHost: evil' }, 'SecretValueInvalid'],
   'a carriage return at the end': [{ token: 'sk-1\r' }, 'SecretValueInvalid'],
+  'a carriage return inside': [{ token: 'sk\r1' }, 'SecretValueInvalid'],
+  binary: [{ token: Buffer.from([0x73, 0x6b, 0x2d, 0, 1, 0x1b, 0xff]).toString('latin1') }, 'SecretValueInvalid'],
+  'a control character beyond ASCII': [{ token: 'sk-\u0085' }, 'SecretValueInvalid'],
   'a NUL': [{ token: 'sk-1\0' }, 'SecretValueInvalid'],
   'a tab': [{ token: 'sk\t1' }, 'SecretValueInvalid'],
   'a delete': [{ token: 'sk\u007F1' }, 'SecretValueInvalid'],

@@ -18,7 +18,7 @@ const nothing: ReadonlySet<string> = new Set(['undefined', 'null']);
  *
  * | in the secret                                          | outcome              |
  * |--------------------------------------------------------|----------------------|
- * | no such key                                            | KeyNotFound          |
+ * | no such key, nor a path of keys through objects (a.b)  | KeyNotFound          |
  * | a number, boolean, null, object or list                | SecretValueNotString |
  * | empty, or a line break alone                           | SecretValueEmpty     |
  * | over 16 KiB                                            | SecretValueTooLarge  |
@@ -27,7 +27,7 @@ const nothing: ReadonlySet<string> = new Set(['undefined', 'null']);
  * | any of the good ones with one line break at its end    | the value without it |
  */
 export function valueOf(secret: Readonly<Record<string, unknown>>, key: string, what: string): SecretValue {
-  return fit(Object.hasOwn(secret, key) ? secret[key] : undefined, key, what);
+  return fit(found(secret, key), key, what);
 }
 
 /**
@@ -48,7 +48,12 @@ export function textValue(text: string | Uint8Array, key: string | undefined, wh
   if (key === undefined) return fit(decoded, undefined, what);
   const object = parseJson(decoded);
   if (!isObject(object)) throw new Failure('KeyNotFound', `${what} is not a JSON object, so it has no key ${key}`);
-  return fit(Object.hasOwn(object, key) ? object[key] : nested(object, key), key, what);
+  return fit(found(object, key), key, what);
+}
+
+/** A key that is written so needs no path. */
+function found(object: Readonly<Record<string, unknown>>, key: string): unknown {
+  return Object.hasOwn(object, key) ? object[key] : nested(object, key);
 }
 
 function nested(object: unknown, key: string): unknown {

@@ -1,0 +1,172 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import tls from 'node:tls';
+import type { TLSSocket } from 'node:tls';
+import { fakeClock, settle } from './clock.fake.ts';
+import type { FakeClock } from './clock.fake.ts';
+import { defaultLimits } from './limits.ts';
+import type { FakePod } from './pod.fake.ts';
+import { answerTo, bearer, call, startPod, until } from './pod.fake.ts';
+
+let clock: FakeClock;
+let pod: FakePod;
+let reached: string[];
+
+beforeEach(async () => {
+  clock = fakeClock();
+  pod = await startPod({ clock, limits: { connections: 4, calls: 2 } });
+  reached = [];
+  pod.handler = (request, response) => {
+    reached.push(request.url ?? '');
+    response.end('ok');
+  };
+});
+afterEach(() => pod.stop());
+
+/** A connection, and all that comes on it. */
+async function connect(bytes = ''): Promise<{ socket: TLSSocket; said: Promise<string>; closed: () => boolean }> {
+  const ca = readFileSync(join(pod.folder, 'ca.crt'));
+  const socket = tls.connect({ host: '127.0.0.1', port: pod.port, servername: 'api.github.test', ca });
+  let closed = false;
+  const said = text(socket).finally(() => (closed = true));
+  said.catch(() => {});
+  await once(socket, 'secureConnect');
+  if (bytes !== '') await new Promise<void>((resolve) => void socket.write(bytes, () => resolve()));
+  return { socket, said, closed: () => closed };
+}
+
+async function metric(name: string): Promise<number> {
+  const exposition = await (await fetch(`http://127.0.0.1:${pod.sidecar.healthPort}/metrics`)).text();
+  const line = exposition.split('\n').find((text) => text.startsWith(`${name} `));
+  return Number(line?.slice(name.length + 1) ?? 0);
+}
+
+const limit = (name: string): Promise<number> => metric(`rekey_limits_total{limit="${name}"}`);
+const clients = (count: number): Promise<void> => until(async () => (await metric('rekey_client_connections')) === count);
+
+/** Lets what the client has written arrive, and the time pass. */
+async function pass(milliseconds: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await clock.pass(milliseconds);
+  await settle();
+}
+
+const host = (): string => `Host: ${pod.host}\r\n`;
+
+test('a head that does not come to its end is answered 408, and counted', async () => {
+  const { said } = await connect(`GET / HTTP/1.1\r\n${host()}`);
+  await pass(defaultLimits.headMilliseconds + 2000);
+  expect(await said).toMatch(/^HTTP\/1\.1 408 [^]*rekey-error: RequestTimeout/u);
+  expect(await limit('headMilliseconds')).toBe(1);
+});
+
+test('bytes one by one do not make a head live longer', async () => {
+  const { socket, said } = await connect('GET / HTTP/1.1\r\n');
+  for (let second = 0; second < 70 && socket.writable; second += 10) {
+    socket.write('X');
+    await pass(10_000);
+  }
+  expect(await said).toContain('408');
+});
+
+test.each([
+  ['before the upstream has answered', false, ['408']],
+  ['once the upstream has answered', true, ['200']],
+])('a body whose rest does not come ends the call %s', async (_name, answers, statuses) => {
+  let gone = false;
+  pod.handler = (request, response) => {
+    request.on('error', () => (gone = true)).resume();
+    if (answers) response.write('first');
+  };
+  const { said } = await connect(`POST / HTTP/1.1\r\n${host()}Content-Length: 100\r\n\r\nsome`);
+  await pass(1000);
+  await pass(defaultLimits.bodyMilliseconds + 2000);
+  const seen = [...(await said).matchAll(/HTTP\/1\.1 (\d+)/gu)].map(([, status]) => status);
+  expect(seen).toEqual(statuses);
+  await until(() => gone);
+  expect(await limit('bodyMilliseconds')).toBe(1);
+});
+
+test('an upload that the upstream does not take is not the fault of the client', async () => {
+  pod.handler = (request, response) => {
+    request.pause();
+    setTimeout(() => request.resume().on('end', () => response.end('all')), 300);
+  };
+  const length = 20_000_000;
+  const { socket, said } = await connect(`POST / HTTP/1.1\r\n${host()}Content-Length: ${length}\r\nConnection: close\r\n\r\n`);
+  socket.write(Buffer.alloc(length));
+  await pass(100);
+  await clock.pass(defaultLimits.bodyMilliseconds * 3);
+  expect(await said).toContain('all');
+  expect(await limit('bodyMilliseconds')).toBe(0);
+});
+
+test('a connection without requests is ended without a word', async () => {
+  const { said } = await connect();
+  await pass(defaultLimits.idleMilliseconds + 2000);
+  expect(await said).toBe('');
+});
+
+test('an answer may be silent for an hour', async () => {
+  const silent = Promise.withResolvers<void>();
+  pod.handler = (_request, response) => {
+    response.write('first ');
+    void silent.promise.then(() => response.end('last'));
+  };
+  const { said, closed } = await connect(`GET / HTTP/1.1\r\n${host()}Connection: close\r\n\r\n`);
+  await pass(3_600_000);
+  expect(closed()).toBe(false);
+  silent.resolve();
+  expect(await said).toContain('last');
+});
+
+test('a new connection beyond the limit takes the place of the one that is idle for longest', async () => {
+  const first = await connect();
+  const others = [await connect(), await connect(), await connect()];
+  await clients(4);
+  const fifth = await connect(`GET /fifth HTTP/1.1\r\n${host()}Connection: close\r\n\r\n`);
+  expect(await fifth.said).toContain('ok');
+  await until(() => first.closed());
+  expect(others.map(({ closed }) => closed())).toEqual([false, false, false]);
+  expect(await limit('connections')).toBe(1);
+  for (const { socket } of others) socket.destroy();
+});
+
+test('a call under way never gives way', async () => {
+  const { calls } = await startCalls(2);
+  const idle = [await connect(), await connect()];
+  const late = await connect(`GET /late HTTP/1.1\r\n${host()}Connection: close\r\n\r\n`);
+  await late.said;
+  await until(() => idle.some(({ closed }) => closed()));
+  expect(calls.every(({ closed }) => !closed())).toBe(true);
+  for (const { socket } of [...calls, ...idle]) socket.destroy();
+});
+
+/** So many calls that get no answer. */
+async function startCalls(count: number): Promise<{ calls: Awaited<ReturnType<typeof connect>>[] }> {
+  pod.handler = (request) => void reached.push(request.url ?? '');
+  const calls = [];
+  for (let index = 0; index < count; index += 1) calls.push(await connect(`GET /${index} HTTP/1.1\r\n${host()}\r\n`));
+  await until(() => reached.length === count);
+  return { calls };
+}
+
+test('a call too many of one credential is answered 503, and leaves no trace at the upstream', async () => {
+  const { calls } = await startCalls(2);
+  const { status, headers } = await call(pod, { headers: bearer });
+  expect([status, headers['rekey-error'], headers['retry-after']]).toEqual([503, 'CallLimitReached', '5']);
+  expect(reached).toHaveLength(2);
+  expect(await limit('calls')).toBe(1);
+  for (const { socket } of calls) socket.destroy();
+  await until(async () => (await metric('rekey_calls_active{credential="github"}')) === 0);
+  pod.handler = (_request, response) => void response.end();
+  expect((await answerTo(pod.request({ headers: bearer }).end())).statusCode).toBe(200);
+});
+
+test('a head that is too large is counted', async () => {
+  const { said } = await connect(`GET / HTTP/1.1\r\n${host()}X-A: ${'a'.repeat(defaultLimits.headBytes)}`);
+  expect(await said).toContain('431');
+  expect(await limit('headBytes')).toBe(1);
+});

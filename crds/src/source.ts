@@ -12,7 +12,7 @@ const jsonKey = key
 const vaultReference = z.object({
   mount: vaultMount.optional().meta({ description: 'KV mount; the mount of the store unless given.' }),
   path: vaultPath,
-  key: key.meta({ description: 'The key of the secret whose value is the credential.' }),
+  key: key.meta({ description: 'The key of the secret whose value is the credential; dotted when nested.' }),
   role: z.string().min(1).max(128).optional().meta({ description: 'Role of the sidecars; the role of the store unless given.' }),
 });
 export type VaultReference = z.output<typeof vaultReference>;

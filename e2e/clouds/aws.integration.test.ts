@@ -120,6 +120,7 @@ describe('a credential of AWS Secrets Manager', () => {
     lookup,
     token: () => Promise.resolve(tokenOf(pod)),
     write,
+    missing: '00000000-0000-4000-8000-000000000000',
     mend: fresh,
     spoils: {
       'the secret is scheduled for deletion': {

@@ -107,6 +107,7 @@ describe('a credential of GCP Secret Manager', () => {
       lookup,
       token: () => Promise.resolve(tokenOf(pod)),
       write,
+      missing: '99',
       mend: () => Promise.resolve(fresh()),
       spoils: {
         'the newest version is disabled': { spoil: state('DISABLED'), reason: 'VersionDisabled' },

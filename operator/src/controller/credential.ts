@@ -1,6 +1,7 @@
 import type { Credential } from '@rekey/crds/credential.ts';
 import { sourceId } from '@rekey/crds/source-id.ts';
 import { hasStore } from '@rekey/crds/source-kind.ts';
+import { keyOf } from '@rekey/lib/watch.ts';
 import { decide } from '../decide/decide.ts';
 import type { Reading } from '../decide/input.ts';
 import { reportedVersions } from '../decide/reported.ts';
@@ -27,8 +28,18 @@ export async function reconcileCredential(key: string, context: CredentialContex
   const { reading, asking } = ask(key, credential, context);
   // After a start the status is still right; saying Unknown until the source has answered would only make noise.
   if (asking && isReported(credential)) return undefined;
-  const bound = credential.status?.pods?.bound ?? 0;
   const specChanged = isChanged(credential, context.decided.get(key));
+  const wait = patienceForPin(credential, specChanged, context);
+  return wait > 0 ? wait : decideOn(credential, { reading, specChanged }, context);
+}
+
+async function decideOn(
+  credential: Credential,
+  { reading, specChanged }: { reading: Reading | undefined; specChanged: boolean },
+  context: CredentialContext,
+): Promise<number> {
+  const key = keyOf(credential);
+  const bound = credential.status?.pods?.bound ?? 0;
   const input = gather(credential, context.state, { reading, missed: context.missed.of(credential, bound), specChanged });
   const status = decide(input, new Date(context.now()));
   await actOnCredential(credential, status, context);
@@ -48,6 +59,16 @@ function ask(key: string, credential: Credential, { state, polls }: CredentialCo
   polls.follow(key, usable === undefined ? undefined : { store: usable, source: spec.source });
   const reading = polls.reading(key);
   return { reading, asking: usable !== undefined && reading === undefined };
+}
+
+/**
+ * How long to wait for an answer from after the edit, in milliseconds, before a pin moves the fleet: a version that was live at the last
+ * poll may be deleted by now, and a fleet that moves there loses the value that it has.
+ */
+function patienceForPin(credential: Credential, specChanged: boolean, { polls }: CredentialContext): number {
+  const { spec, status } = credential;
+  const moves = specChanged && spec.version !== '' && spec.version !== status?.version;
+  return moves ? polls.patience(keyOf(credential)) : 0;
 }
 
 function forget(key: string, { polls, missed, decided }: CredentialContext): undefined {

@@ -166,6 +166,65 @@ test(
   patience,
 );
 
+test.each([
+  ['deleted', 'Deleted', 'kv/delete/mcp/gone-deleted', 'restore it'],
+  ['destroyed', 'Destroyed', 'kv/destroy/mcp/gone-destroyed', 'write a new version'],
+])(
+  'a pin to a version that was %s says so, and takes nothing from the fleet',
+  async (state, word, path, advice) => {
+    const name = `gone-${state}`;
+    await settled(name, [`${name}-0`]);
+    await tools.write(name);
+    await version(name, '2');
+    await reported(`${name}-0`, { name, version: '2', acceptedVersion: '2' });
+    await world.vault.call('PUT', path, { versions: [1] });
+    await tools.edit(name, { version: '1' });
+    const { message } = await tools.says(name, 'Ready', `False Version${word}`);
+    expect(message).toContain(`version 1 of kv/mcp/${name}, which spec.version names, was ${state}: `);
+    expect(message).toContain(advice);
+    expect((await tools.credential(name)).status).toMatchObject({ version: '2', pods: { current: 1, bound: 1, failing: 0 } });
+    await tools.edit(name, { version: '' });
+    await tools.says(name, 'Ready', 'True CallsSucceed');
+  },
+  patience,
+);
+
+test(
+  'the versions in a KV version 1 engine are what the pods say, the operator asks for none, and there is nothing to pin',
+  async () => {
+    const { address, caBundle } = world.vault;
+    const auth = { jwt: { mount: 'kubernetes', role: 'mcp' } };
+    const spec = { vault: { address, caBundle, mount: 'old', version: 'v1', auth } };
+    await world.admin.apply(`${apiPath}/mcpcredentialstores/old`, {
+      apiVersion,
+      kind: 'MCPCredentialStore',
+      metadata: { name: 'old' },
+      spec,
+    });
+    await tools.createCredential('unversioned', { storeRef: { name: 'old' } });
+    const waiting = await tools.says('unversioned', 'Ready', 'Unknown NoPods');
+    expect(waiting.message).toContain('pods read old/mcp/unversioned themselves');
+    for (const pod of ['unversioned-0', 'unversioned-1']) {
+      await tools.createPod(pod, 'unversioned');
+      await reported(pod, { name: 'unversioned', version: 'aaaa', acceptedVersion: 'aaaa', createdAt: '2026-11-22T12:00:00Z' });
+    }
+    await tools.says('unversioned', 'Propagated', 'True AllPodsCurrent');
+    await tools.says('unversioned', 'SourceReachable', 'True ReadByPods');
+    await reported('unversioned-1', { name: 'unversioned', version: 'bbbb', acceptedVersion: 'bbbb', createdAt: '2026-11-22T12:01:00Z' });
+    await version('unversioned', 'bbbb');
+    await reported('unversioned-0', { name: 'unversioned', version: 'bbbb', createdAt: '2026-11-22T12:01:01Z' });
+    await tools.says('unversioned', 'Propagated', 'True AllPodsCurrent');
+    await tools.edit('unversioned', { version: '1' });
+    const { message } = await tools.says('unversioned', 'Ready', 'False VersionNotFound');
+    expect(message).toContain('old/mcp/unversioned keeps no versions, so spec.version cannot name one: leave it out');
+    expect((await tools.credential('unversioned')).status?.version).toBe('bbbb');
+    const store = await world.admin.read<Store>(`${apiPath}/mcpcredentialstores/old`);
+    expect(findCondition(store?.status?.conditions, 'Ready')).toMatchObject({ status: 'True', reason: 'LoggedIn' });
+    expect(await registry.metrics()).not.toMatch(/rekey_polls_total\{store="old",outcome="(?!ok)/u);
+  },
+  patience,
+);
+
 test(
   'the versions of a Kubernetes Secret are what the pods say, and a refresh is passed on to them',
   async () => {

@@ -4,6 +4,7 @@ import { Failure } from '@rekey/lib/reason.ts';
 import type { Reason } from '@rekey/lib/reason.ts';
 import type { Reading } from '../decide/input.ts';
 import { pause } from './pause.ts';
+import type { Versions } from './poll.ts';
 import { Polls } from './schedule.ts';
 import { until } from './process.real.ts';
 import { storeAt } from './vault.fake.ts';
@@ -52,6 +53,38 @@ test('asking now asks at once, and an answer that says the same is no change', a
   polls.now('ns/a');
   await until(() => (asked.length === 2 ? true : undefined));
   expect(changes).toEqual([['ns/a']]);
+  polls.stop();
+});
+
+test('who waits for an answer hears of it though it says the same, and waits for one from after it was asked for', async () => {
+  let time = 0;
+  const gates: PromiseWithResolvers<void>[] = [];
+  const changes: string[][] = [];
+  const versions = async (): Promise<Versions> => {
+    const gate = Promise.withResolvers<void>();
+    gates.push(gate);
+    await gate.promise;
+    return { current: '1', states: {} };
+  };
+  const source = { versions, check: () => Promise.resolve(), close: () => undefined };
+  const onChange = (users: string[]): unknown => changes.push(users);
+  const polls = new Polls({ open: () => source, onChange, onPoll: () => undefined, now: () => time, random: () => 0.5 });
+  polls.follow('ns/a', { store, source: at('x') });
+  await until(() => gates[0]);
+  expect(polls.patience('ns/a')).toBe(0);
+  time = 2000;
+  polls.now('ns/a');
+  expect(polls.patience('ns/a')).toBe(5000);
+  time = 3000;
+  gates[0]?.resolve();
+  await until(() => gates[1]);
+  expect(polls.patience('ns/a')).toBe(4000);
+  gates[1]?.resolve();
+  await until(() => (changes.length === 2 ? true : undefined));
+  expect(polls.patience('ns/a')).toBe(0);
+  polls.now('ns/a');
+  time = 8001;
+  expect(polls.patience('ns/a')).toBe(0);
   polls.stop();
 });
 

@@ -43,8 +43,15 @@ interface Poll {
   again: boolean;
   /** Due, and waiting for room in its quota. */
   queued: boolean;
+  /** Since when an answer is asked for that no question has been put for yet. */
+  wantedAt?: number | undefined;
+  /** Somebody decides nothing until it is there. */
+  awaited: boolean;
   timer?: NodeJS.Timeout | undefined;
 }
+
+/** Of who waits for an answer before deciding: a source that is slow, or whose quota has no room, holds nothing up for longer. */
+const patienceMilliseconds = 5000;
 
 /** One poll for each distinct store and path, however many credentials name it. */
 export class Polls {
@@ -74,8 +81,19 @@ export class Polls {
   /** Asks again at once, unless it was asked within the last second or its quota has no room. */
   now(user: string): void {
     const poll = this.#byUser.get(user);
-    if (poll?.busy === true) poll.again = true;
-    else if (poll?.queued === false) this.#plan(poll, this.#spacing(poll));
+    if (poll === undefined) return;
+    poll.wantedAt ??= this.#options.now();
+    if (poll.busy) poll.again = true;
+    else if (!poll.queued) this.#plan(poll, this.#spacing(poll));
+  }
+
+  /** How long the answer that was asked for by `now` is worth waiting for, in milliseconds; when it comes, `onChange` tells whatever it says. */
+  patience(user: string): number {
+    const poll = this.#byUser.get(user);
+    if (poll?.wantedAt === undefined) return 0;
+    const left = poll.wantedAt + patienceMilliseconds - this.#options.now();
+    poll.awaited = left > 0;
+    return Math.max(0, left);
   }
 
   reading(user: string): Reading | undefined {
@@ -96,7 +114,18 @@ export class Polls {
   #begin(question: Question): Poll {
     const id = idOf(question);
     const source = this.#sources.acquire(question.store);
-    const poll: Poll = { id, question, source, users: new Set(), failures: 0, askedAt: 0, busy: false, again: false, queued: false };
+    const poll: Poll = {
+      id,
+      question,
+      source,
+      users: new Set(),
+      failures: 0,
+      askedAt: 0,
+      busy: false,
+      again: false,
+      queued: false,
+      awaited: false,
+    };
     this.#polls.set(id, poll);
     this.#plan(poll, 0);
     return poll;
@@ -132,6 +161,8 @@ export class Polls {
     const reading = await answerOf(poll);
     poll.busy = false;
     if (this.#polls.get(poll.id) !== poll) return;
+    // Asked for while it was on its way, it may be from before what it was asked for.
+    if (!poll.again) poll.wantedAt = undefined;
     this.#accept(poll, reading);
     const milliseconds = this.#pause(poll, reading);
     this.#options.onPause?.(milliseconds);
@@ -154,7 +185,9 @@ export class Polls {
     poll.failures = reading.failure === undefined ? 0 : poll.failures + 1;
     const store = poll.question.store.metadata.name;
     this.#options.onPoll(store, reading.failure?.reason ?? 'ok');
-    if (!same(before, reading)) this.#options.onChange([...poll.users], store);
+    const awaited = poll.awaited && poll.wantedAt === undefined;
+    if (awaited) poll.awaited = false;
+    if (awaited || !same(before, reading)) this.#options.onChange([...poll.users], store);
   }
 }
 

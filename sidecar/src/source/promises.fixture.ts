@@ -9,6 +9,7 @@ import type { Reason } from '@rekey/lib/reason.ts';
 import type { FakeClock } from '../clock.fake.ts';
 import { fakeClock } from '../clock.fake.ts';
 import { Live } from '../live.ts';
+import type { Resource } from '../resource.ts';
 import { Stores } from '../stores.ts';
 
 /** A real source with one secret, as its owner holds it. */
@@ -21,6 +22,8 @@ export interface Owner {
   token: () => Promise<string>;
   /** Writes a value; resolves with its version. */
   write: (value: string) => Promise<string>;
+  /** A version that the source never had. */
+  missing: string;
   /** What takes the value away, each with the reason that the next call gets. */
   spoils: Readonly<Record<string, { spoil: () => Promise<unknown>; reason: Reason }>>;
   /** Undoes all of that. */
@@ -68,10 +71,8 @@ export function keepsPromises(start: () => Promise<Owner>): void {
     await relay.stop();
   });
 
-  const resource = (over: Partial<CredentialSpec> = {}): { spec: CredentialSpec; version: undefined } => ({
-    spec: { ...specOf(owner), ...over },
-    version: undefined,
-  });
+  /** `version`: what the operator has announced. */
+  const resource = (over: Partial<CredentialSpec> = {}, version?: string): Resource => ({ spec: { ...specOf(owner), ...over }, version });
   const value = async (): Promise<string> => (await live.grant()).value.reveal();
   const reason = async (): Promise<string> => {
     try {
@@ -140,6 +141,32 @@ export function keepsPromises(start: () => Promise<Owner>): void {
       expect([how, await reason()]).toEqual([how, expected]);
     }
   }, 120_000);
+
+  test('rolled back by a pin, and released: each time the value is the one of the version, and nothing is lost', async () => {
+    const first = await owner.write('sk-first');
+    const second = await owner.write('sk-second');
+    expect(await value()).toBe('sk-second');
+    live.set(resource({ version: first }, first));
+    await pass(1000);
+    expect(await live.grant()).toMatchObject({ version: first });
+    expect(await value()).toBe('sk-first');
+    live.set(resource({}, second));
+    await pass(1000);
+    expect(await live.grant()).toMatchObject({ version: second });
+    expect(await value()).toBe('sk-second');
+  });
+
+  test('a pin to a version that is not there: what is announced stays in use, and a pod without it says VersionNotFound', async () => {
+    const version = await owner.write('sk-kept');
+    await value();
+    live.set(resource({ version: owner.missing }, version));
+    await pass(ttl);
+    expect(await value()).toBe('sk-kept');
+    live.set(undefined);
+    live.set(resource({ version: owner.missing }));
+    expect(await reason()).toBe('VersionNotFound');
+    expect(new Set(reads)).toEqual(new Set(['ok', 'VersionNotFound']));
+  });
 
   test('a refused call reads the newest at once, without waiting for the time to live', async () => {
     const old = await owner.write('sk-revoked');

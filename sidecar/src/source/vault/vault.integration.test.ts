@@ -1,15 +1,6 @@
-import type { ChildProcess } from 'node:child_process';
-import { spawn } from 'node:child_process';
 import type { KeyObject } from 'node:crypto';
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { lookup } from 'node:dns';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import https from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
-import { homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { StoreSpec } from '@rekey/crds/store.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { Reading, Source } from '../source.ts';
@@ -17,39 +8,30 @@ import { keepsPromises } from '../promises.fixture.ts';
 import type { Owner } from '../promises.fixture.ts';
 import { unused } from '../unused.fixture.ts';
 import { blockOf, writesIn } from '@rekey/lib/page.fixture.ts';
+import type { RealVault } from './vault.real.ts';
+import { jwtOf, publicKey, signer, startVault } from './vault.real.ts';
 import { vaultSource } from './vault.ts';
 
-const binary = join(process.env['REKEY_E2E_HOME'] ?? join(homedir(), '.cache/rekey-e2e'), 'bin/vault');
-
-// A real Vault in dev mode. In place of the kubernetes method, which asks a cluster, the jwt method is mounted: it takes the same login.
-let folder: string;
+// In place of the kubernetes method, which asks a cluster, the jwt method is mounted: it takes the same login.
+let vault: RealVault;
 let port: number;
 let ca: string;
-let vault: ChildProcess;
 let source: Source;
-const signer = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const call: RealVault['call'] = (...request) => vault.call(...request);
 
 beforeAll(async () => {
-  if (!existsSync(binary)) throw new Error(`there is no ${binary}: run e2e/cluster/build first, this test is about the real Vault`);
-  folder = mkdtempSync(join(tmpdir(), 'rekey-vault-'));
-  port = await freePort();
-  const listen = [`-dev-listen-address=127.0.0.1:${port}`, '-dev-root-token-id=root', '-dev-no-store-token'];
-  vault = spawn(binary, ['server', '-dev', '-dev-tls', `-dev-tls-cert-dir=${folder}`, ...listen], { stdio: 'ignore' });
-  await answering();
+  vault = await startVault();
+  ({ port, ca } = vault);
   await call('POST', 'sys/mounts/kv', { type: 'kv', options: { version: '2' } });
   await call('POST', 'sys/mounts/old', { type: 'kv', options: { version: '1' } });
   await call('POST', 'sys/policies/acl/mcp', { policy });
   await call('POST', 'sys/auth/kubernetes', { type: 'jwt' });
-  const key = signer.publicKey.export({ type: 'spki', format: 'pem' });
-  await call('POST', 'auth/kubernetes/config', { jwt_validation_pubkeys: [key] });
+  await call('POST', 'auth/kubernetes/config', { jwt_validation_pubkeys: [publicKey] });
   const bound = { bound_audiences: ['vault'], user_claim: 'sub', bound_subject: 'system:serviceaccount:tools:default' };
   await call('POST', 'auth/kubernetes/role/mcp', { role_type: 'jwt', ...bound, token_policies: ['mcp'], token_ttl: '1h' });
 }, 60_000);
 
-afterAll(() => {
-  vault?.kill();
-  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => vault.stop());
 
 beforeEach(async () => {
   await call('DELETE', 'kv/metadata/mcp/github');
@@ -154,12 +136,13 @@ describe('a credential of Vault', () => {
       store: storeAt,
       port,
       lookup,
-      token: () => Promise.resolve(jwtOf({}, signer.privateKey)),
+      token: () => Promise.resolve(jwtOf({})),
       write: async (value) => {
         await write(value);
         versions += 1;
         return String(versions);
       },
+      missing: '99',
       mend: async () => {
         versions = 0;
         await call('POST', 'sys/policies/acl/mcp', { policy });
@@ -183,7 +166,7 @@ describe('what the page tells people to write, with JWT auth', () => {
     for (const name of ['sidecar', 'operator'])
       await call('PUT', `sys/policies/acl/${policyOf[name]}`, { policy: blockOf('vault', `${name}-policy`) });
     await call('POST', 'sys/auth/jwt', { type: 'jwt' });
-    await call('POST', 'auth/jwt/config', { jwt_validation_pubkeys: [signer.publicKey.export({ type: 'spki', format: 'pem' })] });
+    await call('POST', 'auth/jwt/config', { jwt_validation_pubkeys: [publicKey] });
     for (const { path, fields } of writesIn(blockOf('vault', 'jwt-roles'))) await call('POST', path, fields);
     await write('sk-page');
   });
@@ -192,7 +175,7 @@ describe('what the page tells people to write, with JWT auth', () => {
   const as = (claims: object, role = 'mcp'): Source => {
     const auth = { jwt: { mount: 'jwt', role, operatorRole: 'rekey-operator', audience: 'vault' } };
     const store = { vault: { address: `https://localhost:${port}`, caBundle: ca, mount: 'kv', auth }, pollIntervalSeconds: 10 };
-    return vaultSource({ name: 'default', store, lookup, token: () => Promise.resolve(jwtOf(claims, signer.privateKey)), ...unused });
+    return vaultSource({ name: 'default', store, lookup, token: () => Promise.resolve(jwtOf(claims)), ...unused });
   };
   const readAs = async (...identity: Parameters<typeof as>): Promise<string> => {
     source.close();
@@ -236,46 +219,4 @@ const usualAuth = { kubernetes: { mount: 'kubernetes', role: 'mcp', operatorRole
 
 function storeAt(at: number, auth = usualAuth): StoreSpec {
   return { vault: { address: `https://localhost:${at}`, caBundle: ca, mount: 'kv', auth }, pollIntervalSeconds: 10 };
-}
-
-/** A token as the API server makes it for a pod, as far as the jwt method looks. */
-function jwtOf(claims: object, key: KeyObject): string {
-  const seconds = Math.floor(Date.now() / 1000);
-  const payload = { aud: 'vault', sub: 'system:serviceaccount:tools:default', iat: seconds, exp: seconds + 600, ...claims };
-  const text = [{ alg: 'ES256', typ: 'JWT' }, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-  return `${text}.${sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
-}
-
-/** One call as root; fails the test when Vault does not do it. */
-async function call(method: string, path: string, body?: object): Promise<void> {
-  const status = await new Promise<number>((resolve, reject) => {
-    const headers = { 'x-vault-token': 'root' };
-    const request = https.request({ host: 'localhost', port, path: `/v1/${path}`, method, ca, headers }, (response) => {
-      response.resume().on('end', () => resolve(response.statusCode ?? 0));
-    });
-    request.on('error', reject).end(body === undefined ? undefined : JSON.stringify(body));
-  });
-  if (status >= 300) throw new Error(`Vault answered ${status} to ${method} ${path}`);
-}
-
-async function answering(): Promise<void> {
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      ca = readFileSync(join(folder, 'vault-ca.pem'), 'utf8');
-      await call('GET', 'sys/health');
-      return;
-    } catch (error) {
-      if (attempt === 200) throw error;
-      await pause(100);
-    }
-  }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

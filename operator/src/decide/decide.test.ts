@@ -228,6 +228,23 @@ const cases: Record<string, [Parameters<typeof input>[0], Expected]> = {
       status: { pods: { bound: 4, current: 3, failing: 3, summary: '3/4' } },
     },
   ],
+  'calls that succeed with the version before only are no failure, and said': [
+    {
+      pods: [
+        pod('a', { version: '7', reason: 'NewVersionRefused', message: 'calls fall back to version 6' }),
+        pod('b', { version: '7', reason: 'NewVersionRefused' }),
+      ],
+    },
+    {
+      conditions: { Ready: 'True NewVersionRefused' },
+      message: /^2 of 2 pods: calls fall back to version 6 \(a, b\)$/,
+      status: { pods: { bound: 2, current: 2, failing: 0, summary: '2/2' } },
+    },
+  ],
+  'but calls that fail are one': [
+    { pods: [pod('a', { version: '7', reason: 'NewVersionRefused' }), pod('b', { version: '7', reason: 'CredentialRefused' })] },
+    { conditions: { Ready: 'False CredentialRefused' } },
+  ],
   'a reason that only a newer sidecar knows is still a reason': [
     { pods: [pod('a', { version: '7', reason: 'MoonPhase' })] },
     { conditions: { Ready: 'False Unknown' } },

@@ -69,7 +69,7 @@ export class Cache {
 
   /** The version that calls fall back to when the one in use is refused. */
   get fallback(): string | undefined {
-    return this.#previous.besides(this.version, this.#context.clock.now())?.version;
+    return this.#previous.besides(this.version)?.version;
   }
 
   /** It is refused too: no call needs to try it again. */
@@ -117,7 +117,7 @@ export class Cache {
 
   /** Instead of waiting, and of letting the refusal stand, the version before is tried while there is one. */
   #back(refused: string, { step }: AfterRefusal): Grant | undefined {
-    return step === 'wait' || step === 'stand' ? this.#previous.besides(refused, this.#context.clock.now()) : undefined;
+    return step === 'wait' || step === 'stand' ? this.#previous.besides(refused) : undefined;
   }
 
   /** Drops the value and answers every call with the failure, until `open`. */

@@ -15,11 +15,11 @@ export class Previous {
   }
 
   /** What a call may use whose `refused` version was refused. */
-  besides(refused: string | undefined, now: number): Grant | undefined {
-    return this.#grant !== undefined && now < this.#until && this.#grant.version !== refused ? this.#grant : undefined;
+  besides(refused: string | undefined): Grant | undefined {
+    return this.#grant?.version === refused ? undefined : this.#grant;
   }
 
-  /** When `drop` is due. */
+  /** When `drop` is due: the cache's timer sees to it. */
   get endsAt(): number {
     return this.#grant === undefined ? Number.POSITIVE_INFINITY : this.#until;
   }

@@ -309,6 +309,39 @@ test('calls with another version than the next call’s are told of until the la
   await until(() => use()?.holds === undefined, 50);
 });
 
+test('a pod that uses the newest because its own was refused holds what it was told to read, until it is told of the newest', async () => {
+  const live = await start({ version: '1', exact: true });
+  await until(() => use()?.version === '1', 50);
+  expect((await live.grantAfterRefusal('1')).version).toBe('3');
+  await until(() => use()?.version === '3', 50);
+  expect(use()?.holds).toEqual(['1']);
+  const before = clock.now();
+  announce({ version: '3', exact: true });
+  await until(() => use()?.holds === undefined, 50);
+  expect(use()?.version).toBe('3');
+  expect(clock.now() - before).toBeLessThan(20_000);
+});
+
+test('who asks for what is new after the cause of a failure was mended does not wait for the next look', async () => {
+  vault.fault = (request, response) => {
+    if (request.method !== 'GET') return false;
+    response.writeHead(403).end('{"errors":["permission denied"]}');
+    return true;
+  };
+  await start({ version: '1', exact: true });
+  await until(() => use()?.reason === 'SourceDenied', 50);
+  await until(() => api.asked.some((line) => line.startsWith(`watch ${collection}`)), 1);
+  vault.fault = () => false;
+  const before = clock.now();
+  api.set(collection, {
+    metadata: { name: 'github', namespace: 'tools', annotations: { 'rekey.dev/refresh': '1' } },
+    spec: spec(),
+    status: { version: '1', exact: true },
+  } as never);
+  await until(() => use()?.version === '1', 50);
+  expect(clock.now() - before).toBeLessThan(20_000);
+});
+
 test('an end that the upstream tells of is reported with the version, and not with the next', async () => {
   const live = await start({ version: '1', exact: true });
   await until(() => use()?.version === '1', 50);

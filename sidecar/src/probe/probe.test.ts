@@ -132,7 +132,13 @@ const carried = async (live: LiveCredential): Promise<string> => (await live.gra
 test('the pod that is asked tries the candidate as a call would carry it, and its calls keep the version in use', async () => {
   const live = await start(
     probing('2', ['mcp-0']),
-    spec({ path: '/user?per_page=1', headers: [{ name: 'Notion-Version', value: '2022-06-28' }] }),
+    spec({
+      path: '/user?per_page=1',
+      headers: [
+        { name: 'Notion-Version', value: '2022-06-28' },
+        { name: 'AUTHORIZATION', value: 'other' },
+      ],
+    }),
   );
   expect(await result('Accepted')).toEqual({ version: '2', startedAt: '2026-11-25T12:00:00.000Z', outcome: 'Accepted', status: 200 });
   expect(seen).toMatchObject([
@@ -211,10 +217,17 @@ test('a question that is asked again under another name is answered again, one t
   await start(probing('2', ['mcp-0']));
   await result('Accepted');
   announce(probing('2', ['mcp-0'], { account: 'x' }));
+  await clock.pass(1000);
+  await until(() => api.asked.some((line) => line.startsWith(`watch ${collection}`)), 1);
+  announce(probing('2', ['mcp-0'], { account: 'y' }), spec({ path: '/user' }, { cacheTTLSeconds: 5 }));
+  await until(() => running.list()[0]?.spec()?.cacheTTLSeconds === 5, 1);
+  let turns = 0;
+  await until(() => (turns += 1) > 50, 1);
+  expect(seen).toHaveLength(1);
   const again = probing('2', ['mcp-0']);
   announce({ ...again, rotation: { ...again.rotation, startedAt: '2026-11-25T13:00:00.000Z' } as never });
   await until(() => use()?.probe?.startedAt === '2026-11-25T13:00:00.000Z', 50);
-  expect(seen).toHaveLength(2);
+  expect(seen.map(({ headers }) => headers['authorization'])).toEqual(['Bearer sk-2', 'Bearer sk-2']);
 });
 
 test('whose credential it is leaves the pod as a fingerprint only, beside that of the version in use', async () => {

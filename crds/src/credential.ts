@@ -99,6 +99,10 @@ const fields = z.object({
     .max(3600)
     .default(300)
     .meta({ description: 'How long the last value serves through an outage of the source. 0 means not at all.' }),
+  scrubResponses: z.boolean().optional().meta({
+    description:
+      'Replaces the value by the placeholder in the answers to calls that carried it: as it is, escaped for JSON, encoded for a URL, in base64. Off, unless given.',
+  }),
   rotation: rotationSpec,
   rotationDueDays: z
     .int()

@@ -53,6 +53,7 @@ export const reasons = {
   UpstreamCertificateInvalid: 'the upstream certificate does not verify',
   UpstreamTimeout: 'the upstream did not accept the connection in time',
   UpstreamReset: 'the upstream closed the connection before it answered',
+  AnswerNotSearchable: 'the answer is in a coding in which scrubResponses cannot look for the value',
   // A pod that cannot be injected
   NoCredential: 'no MCPCredential of the namespace selects this pod',
   HostNetwork: 'a pod on the host network has no hosts file or port 443 of its own',

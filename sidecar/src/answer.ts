@@ -33,6 +33,7 @@ const statuses: Partial<Record<Reason, number>> = {
   UpstreamCertificateInvalid: 502,
   UpstreamTimeout: 502,
   UpstreamReset: 502,
+  AnswerNotSearchable: 502,
 };
 
 /** The status of an answer of the sidecar itself. Never 401: a client would take that for the upstream's word on its credential. */

@@ -54,6 +54,7 @@ function register(client: Client, metrics: Metrics): Registry {
   counter('rekey_replays_total', 'Calls that were replayed with a newer version.', ['credential'], () =>
     each(metrics, ({ replays }) => replays),
   );
+  counter('rekey_scrubs_total', 'Values that were replaced in answers.', ['credential'], () => each(metrics, ({ scrubs }) => scrubs));
   counter('rekey_source_reads_total', 'Reads of the source, by outcome.', ['credential', 'outcome'], () => reads(metrics));
   counter('rekey_audit_lost_total', 'Audit lines that could not be written.', [], () => [{ labels: {}, value: metrics.auditLost }]);
   gauge('rekey_upstream_connections', 'Open connections to upstreams.', [], () => [{ labels: {}, value: metrics.connections }]);

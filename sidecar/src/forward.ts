@@ -23,6 +23,8 @@ import { outgoingOf } from './outgoing.ts';
 import { isRefusal, mostRead, verdictOf } from './refused.ts';
 import type { Client } from './relay.ts';
 import { Reply } from './relay.ts';
+import { needlesOf } from './scrub/needles.ts';
+import { Scrubbed } from './scrub/scrubbed.ts';
 import type { Upstream } from './upstream.ts';
 import { useOf } from './use.ts';
 
@@ -125,7 +127,12 @@ export class Call implements Attempted {
 
   #send(fresh: boolean): void {
     try {
-      const head = outgoingOf(this.#checked, { found: this.#found, value: this.#grant?.value, continued: this.#reply.continued });
+      const head = outgoingOf(this.#checked, {
+        found: this.#found,
+        value: this.#grant?.value,
+        continued: this.#reply.continued,
+        scrubs: this.#scrubs,
+      });
       this.#attempt.send(head, fresh, this);
     } catch (error) {
       this.#fail(failureOf(error, 'SecretValueInvalid'));
@@ -141,7 +148,9 @@ export class Call implements Attempted {
   }
 
   informed(head: ResponseHead, raw: Buffer): void {
-    this.#reply.inform(head, raw);
+    // Whatever hints it holds might hold the value too, and are not needed.
+    if (!this.#scrubs) this.#reply.inform(head, raw);
+    else if (head.status === 100) this.#reply.inform({ ...head, fields: [] }, Buffer.from('HTTP/1.1 100 Continue\r\n\r\n'));
   }
 
   answered(head: ResponseHead, raw: Buffer, last: boolean): void {
@@ -242,20 +251,48 @@ export class Call implements Attempted {
   #relay(head: ResponseHead, [first = Buffer.alloc(0), ...rest]: readonly Buffer[]): void {
     if (this.#cut) return this.#fail(new Failure('UpstreamReset'));
     this.#held = undefined;
+    try {
+      if (this.#scrubs) this.#reply.scrub(this.#scrubbed(head));
+    } catch (error) {
+      return this.#fail(error);
+    }
     this.#tell(head.status, undefined);
     let more = this.#reply.begin(head, first, this.#isUnasked());
     for (const piece of rest) more = this.#reply.write(piece) && more;
     this.#wrote(more);
   }
 
+  /** The value that the call carries is not to come back with the answer. */
+  get #scrubs(): boolean {
+    return this.#grant !== undefined && this.#checked.rule.spec?.scrubResponses === true;
+  }
+
+  #scrubbed(head: ResponseHead): Scrubbed {
+    const { rule, head: request } = this.#checked;
+    const needles = this.#grant === undefined ? [] : needlesOf(this.#grant.value);
+    return new Scrubbed(
+      head,
+      request.method,
+      { needles, placeholder: rule.placeholders[0] ?? '' },
+      {
+        write: (bytes) => this.#client.write(bytes),
+        resume: () => this.#attempt.connection?.resume(),
+        broken: () => this.abort(undefined),
+        replaced: (count) => (rule.counters.scrubs += count),
+      },
+    );
+  }
+
   /** Reads no faster than the client takes it. */
   #wrote(more: boolean): void {
-    if (this.#whole) this.#finish();
+    if (this.#whole) this.#reply.whole(() => this.#finish());
     else if (!more) this.#attempt.connection?.pause();
   }
 
   clientDrained(): void {
-    if (!this.#asking) this.#attempt.connection?.resume();
+    if (this.#asking) return;
+    this.#reply.drained();
+    this.#attempt.connection?.resume();
   }
 
   #finish(): void {
@@ -317,6 +354,7 @@ export class Call implements Attempted {
 
   #end(): void {
     this.#over = true;
+    this.#reply.drop();
     this.#carry(undefined);
     this.#checked.rule.counters.active -= 1;
   }

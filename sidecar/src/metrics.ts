@@ -12,6 +12,8 @@ export class CallCounters {
   readonly buckets: number[] = Array.from({ length: bounds.length + 1 }, () => 0);
   seconds = 0;
   replays = 0;
+  /** Values that were replaced in answers. */
+  scrubs = 0;
   /** Calls under way. */
   active = 0;
   version: string | undefined;

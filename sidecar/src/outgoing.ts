@@ -2,11 +2,15 @@ import type { SecretValue } from '@rekey/lib/secret-value.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { Checked } from './head.ts';
 import { endToEnd, linesOf } from './hop.ts';
+import { Names } from './http/fields.ts';
 import type { Found } from './inject.ts';
 import { carrying, targetWith, twins } from './inject.ts';
 
 /** Methods whose requests have no body unless a field says so (RFC 9110 section 8.6). */
 const bodiless = new Set(['GET', 'HEAD', 'OPTIONS', 'DELETE']);
+
+/** A part of an answer may hold a part of a value. */
+const ofTheAnswer = new Names(['accept-encoding', 'range', 'if-range', 'te', 'want-content-digest', 'want-repr-digest']);
 
 export interface Writing {
   found: Found | undefined;
@@ -14,19 +18,22 @@ export interface Writing {
   value: SecretValue | undefined;
   /** The client was told to send its body already. */
   continued: boolean;
+  /** The answer is to be searched: it is asked for whole and as it is. */
+  scrubs: boolean;
 }
 
 /** The request's head as it leaves: Host and framing are ours, the fields of the connection are gone, and the value stands where the placeholder stood. */
-export function outgoingOf({ head, host, port, target }: Checked, { found, value, continued }: Writing): string {
+export function outgoingOf({ head, host, port, target }: Checked, { found, value, continued, scrubs }: Writing): string {
   const { method, control } = head;
   const isTwin = twins(found);
-  const dropped = (name: string): boolean => isHost(name) || (continued && isExpect(name)) || isTwin(name);
+  const dropped = (name: string): boolean =>
+    isHost(name) || (continued && isExpect(name)) || isTwin(name) || (scrubs && ofTheAnswer.has(name));
   const lines = linesOf(endToEnd(head.fields, control.connection, dropped));
   const carried = found === undefined || value === undefined ? '' : linesOf(carrying(found, value));
   if (!isCarriable(carried)) throw new Failure('SecretValueInvalid');
   const to = found === undefined || value === undefined ? target : targetWith(found, value, target);
   const authority = port === 443 ? host : `${host}:${port}`;
-  return `${method} ${to} HTTP/1.1\r\nHost: ${authority}\r\n${lines}${framing(head)}${carried}Connection: keep-alive\r\n\r\n`;
+  return `${method} ${to} HTTP/1.1\r\nHost: ${authority}\r\n${lines}${scrubs ? 'Accept-Encoding: identity\r\n' : ''}${framing(head)}${carried}Connection: keep-alive\r\n\r\n`;
 }
 
 const isHost = (name: string): boolean => name.length === 4 && name.toLowerCase() === 'host';

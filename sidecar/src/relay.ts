@@ -4,6 +4,7 @@ import { closes } from './http/control.ts';
 import type { RequestHead } from './http/request-head.ts';
 import type { ResponseHead } from './http/response-head.ts';
 import { lastsUntilClose } from './http/response-head.ts';
+import type { Scrubbed } from './scrub/scrubbed.ts';
 
 /** The client's side of a call. */
 export interface Client {
@@ -27,6 +28,7 @@ export class Reply {
   readonly #request: RequestHead;
   #close = false;
   #continued = false;
+  #scrubbed: Scrubbed | undefined;
 
   constructor(client: Client, request: RequestHead) {
     this.#client = client;
@@ -48,16 +50,41 @@ export class Reply {
     this.#client.write(text === undefined ? raw : Buffer.from(text, 'latin1'));
   }
 
+  /** From now on the answer goes through this. */
+  scrub(scrubbed: Scrubbed): void {
+    this.#scrubbed = scrubbed;
+  }
+
   /** `raw` begins with the head. `unasked`: the client waits to be told to send its body, and nobody will. */
   begin(head: ResponseHead, raw: Buffer, unasked: boolean): boolean {
     this.begun = true;
     this.#close = unasked || closes(this.#request.control) || lastsUntilClose(head, this.#request.method);
+    if (this.#scrubbed !== undefined) {
+      this.#client.write(this.#scrubbed.head(this.#close));
+      return this.#scrubbed.write(raw.subarray(head.size));
+    }
     const text = relayedHead(head, this.#close);
     return this.#client.write(text === undefined ? raw : withHead(text, raw.subarray(head.size)));
   }
 
   write(piece: Buffer): boolean {
+    if (this.#scrubbed !== undefined) return this.#scrubbed.write(piece);
     return piece.length === 0 || this.#client.write(piece);
+  }
+
+  /** The upstream has sent all of it. `done` once it is on its way to the client. */
+  whole(done: () => void): void {
+    if (this.#scrubbed === undefined) done();
+    else this.#scrubbed.end(done);
+  }
+
+  drained(): void {
+    this.#scrubbed?.drained();
+  }
+
+  /** Nothing more is wanted of it. */
+  drop(): void {
+    this.#scrubbed?.destroy();
   }
 
   end(): void {

@@ -3,13 +3,20 @@ import type { SecretValue } from '@rekey/lib/secret-value.ts';
 /** A shorter text than this is no secret and stands in many answers by chance. */
 const shortest = 8;
 
+const known = new WeakMap<SecretValue, Buffer[]>();
+
 /**
  * The forms in which an answer may hold a value: as it is, escaped for JSON, encoded for a URL (a space as %20 or +), and in base64 at its
  * three alignments, without the characters that depend on what stands beside it. Longest first, so that the longer of two that begin at
  * one place is found.
  */
 export function needlesOf(value: SecretValue): Buffer[] {
-  const text = value.reveal();
+  const needles = known.get(value) ?? formsOf(value.reveal());
+  known.set(value, needles);
+  return needles;
+}
+
+function formsOf(text: string): Buffer[] {
   if (text.length < shortest) return [];
   const encoded = encodeURIComponent(text);
   const forms = [

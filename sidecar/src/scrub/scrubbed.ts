@@ -1,0 +1,134 @@
+import type { Transform } from 'node:stream';
+import { endToEnd, linesOf } from '../hop.ts';
+import { Chunked } from '../http/chunked.ts';
+import { fieldOf, Names } from '../http/fields.ts';
+import type { ResponseHead } from '../http/response-head.ts';
+import { isBodiless } from '../http/response-head.ts';
+import { decoderOf } from './decoder.ts';
+import { Window } from './window.ts';
+
+/** What is replaced, and by what. */
+export interface Wanted {
+  needles: readonly Buffer[];
+  placeholder: string;
+}
+
+/** What stands around the answer. */
+export interface Around {
+  /** Sends bytes to the client. False when it has enough: `drained` tells when it takes more. */
+  write(bytes: Buffer): boolean;
+  /** More of the body can be taken. */
+  resume(): void;
+  /** The body is not in the coding that its head says. */
+  broken(): void;
+  /** So many values were replaced. */
+  replaced(count: number): void;
+}
+
+/** They speak of the body as it was: its length, its coding, its sums, and parts of it, in which a value could stand cut in two. */
+const ofTheBody = new Names([
+  'content-length',
+  'content-encoding',
+  'content-md5',
+  'content-digest',
+  'repr-digest',
+  'digest',
+  'accept-ranges',
+]);
+
+/**
+ * An answer in which the value is replaced: its head at once, its body as it comes, decoded, in chunks of our own. Never holds more than
+ * the beginning of a value, and what a decoder makes of one read: it makes no more before the client has taken that.
+ */
+export class Scrubbed {
+  readonly #head: ResponseHead;
+  readonly #wanted: Wanted;
+  readonly #around: Around;
+  readonly #bodiless: boolean;
+  readonly #window: Window;
+  readonly #chunks: Chunked | undefined;
+  readonly #decoder: Transform | undefined;
+  #decodes = false;
+  #told = 0;
+  #done: (() => void) | undefined;
+
+  /** Throws a Failure when the body cannot be searched. */
+  constructor(head: ResponseHead, method: string, wanted: Wanted, around: Around) {
+    this.#head = head;
+    this.#wanted = wanted;
+    this.#around = around;
+    this.#bodiless = isBodiless(head, method);
+    this.#window = new Window(wanted.needles, wanted.placeholder);
+    this.#chunks = head.control.chunked ? new Chunked(undefined) : undefined;
+    this.#decoder = this.#bodiless ? undefined : decoderOf(fieldOf(head.fields, 'content-encoding'));
+    this.#decoder?.on('data', (data: Buffer) => {
+      if (!this.#send(this.#window.push(data))) this.#decoder?.pause();
+    });
+    this.#decoder?.on('drain', () => around.resume());
+    this.#decoder?.on('error', () => around.broken());
+    this.#decoder?.on('end', () => this.#last());
+  }
+
+  /** The head for the client. */
+  head(close: boolean): Buffer {
+    const { status, phrase, fields, control } = this.#head;
+    const on = endToEnd(fields, control.connection, (name) => !this.#bodiless && ofTheBody.has(name));
+    const window = new Window(this.#wanted.needles, this.#wanted.placeholder);
+    const text = Buffer.concat([window.push(Buffer.from(`${phrase ?? ''}\r\n${linesOf(on)}`, 'latin1')), window.end()]);
+    this.#around.replaced(window.count);
+    const framing = this.#bodiless ? '' : 'Transfer-Encoding: chunked\r\n';
+    return Buffer.concat([Buffer.from(`HTTP/1.1 ${status} `), text, Buffer.from(`${framing}${close ? 'Connection: close\r\n' : ''}\r\n`)]);
+  }
+
+  /** More of the body, as it came. False when that is enough for now: `resume` or `drained` follows. */
+  write(raw: Buffer): boolean {
+    if (this.#bodiless || raw.length === 0) return true;
+    let more = true;
+    for (const data of this.#dataOf(raw)) more = this.#take(data) && more;
+    return more;
+  }
+
+  /** The body is whole. `done` once all of it is out. */
+  end(done: () => void): void {
+    if (this.#done !== undefined) return;
+    this.#done = done;
+    if (this.#decodes) this.#decoder?.end();
+    else this.#last();
+  }
+
+  /** The client takes more. */
+  drained(): void {
+    this.#decoder?.resume();
+  }
+
+  destroy(): void {
+    this.#decoder?.destroy();
+  }
+
+  #dataOf(raw: Buffer): readonly Buffer[] {
+    if (this.#chunks === undefined) return [raw];
+    this.#chunks.read(raw, 0);
+    return this.#chunks.pieces ?? [];
+  }
+
+  #take(data: Buffer): boolean {
+    if (this.#decoder === undefined) return this.#send(this.#window.push(data));
+    this.#decodes = true;
+    return this.#decoder.write(Buffer.from(data)); // a copy: it is read later
+  }
+
+  #last(): void {
+    if (!this.#bodiless) {
+      this.#send(this.#window.end());
+      this.#around.write(Buffer.from('0\r\n\r\n'));
+    }
+    this.#done?.();
+  }
+
+  #send(bytes: Buffer): boolean {
+    if (this.#window.count > this.#told) this.#around.replaced(this.#window.count - this.#told);
+    this.#told = this.#window.count;
+    if (bytes.length === 0) return true;
+    return this.#around.write(Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')]));
+  }
+}

@@ -2,6 +2,7 @@ import type { TLSSocket } from 'node:tls';
 import { trailerLines } from './hop.ts';
 import type { BodyReader } from './http/body-reader.ts';
 import { UntilClose, responseBody } from './http/body-reader.ts';
+import { hasBareLineFeed } from './http/find-head.ts';
 import { Malformed } from './http/malformed.ts';
 import type { ResponseHead } from './http/response-head.ts';
 import { isBodiless, persists, readResponseHead } from './http/response-head.ts';
@@ -141,6 +142,7 @@ export class UpstreamConnection {
     for (let at = 0; at < bytes.length;) {
       const end = bytes.indexOf(headEnd, at);
       if (end < 0 ? bytes.length - at > mostHeadBytes : end - at > mostHeadBytes) throw new Malformed('the head is too large');
+      if (end < 0 && hasBareLineFeed(bytes.subarray(at))) throw new Malformed('a line of the head ends in a bare line feed');
       if (end < 0) return void (this.#bytes = Buffer.from(bytes.subarray(at)));
       const head = readResponseHead(bytes.toString('latin1', at, end + 2));
       if (head.status >= 200) return this.#answer(head, bytes, at);

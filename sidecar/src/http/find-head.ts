@@ -24,7 +24,8 @@ export function findHead(bytes: Buffer, most: number): FoundHead | undefined {
   return undefined;
 }
 
-function hasBareLineFeed(bytes: Buffer): boolean {
+/** Whether a line ends without a CR: no head then, however much follows. */
+export function hasBareLineFeed(bytes: Buffer): boolean {
   for (let at = bytes.indexOf(lineFeed); at >= 0; at = bytes.indexOf(lineFeed, at + 1)) {
     if (bytes[at - 1] !== carriageReturn) return true;
   }

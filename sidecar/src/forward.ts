@@ -243,6 +243,7 @@ export class Call implements Attempted {
     this.#whole = false;
     this.#send(false);
   }
+
   #report({ version }: Grant, { status }: ResponseHead, refused: boolean): void {
     // A broken upstream says nothing about the credential.
     if (refused || status < 500) this.#checked.rule.credential.report(version, !refused);
@@ -326,6 +327,7 @@ export class Call implements Attempted {
 
   /** The client's request cannot go on: what it still sends is of no use, and its connection ends. */
   abort(error: unknown): void {
+    if (this.#over) return;
     if (!this.#reply.begun) return this.#fail(error, true);
     this.#attempt.end();
     this.#end();
@@ -353,6 +355,7 @@ export class Call implements Attempted {
   }
 
   #end(): void {
+    if (this.#over) return;
     this.#over = true;
     this.#reply.drop();
     this.#carry(undefined);

@@ -6,7 +6,7 @@ export type Own = Partial<Record<OwnKey, Spread>>;
 const peers = ['envoy', 'nginx', 'haproxy'] as const satisfies readonly Peer[];
 const ratioKeys = Object.keys(ratioFigures) as RatioKey[];
 const ownKeys = Object.keys(ownFigures) as OwnKey[];
-const widths = [46, 22, 20, 20, 20, 10, 10, 8];
+const widths = [52, 22, 20, 20, 20, 10, 10, 8];
 const line = (...cells: string[]): string =>
   cells
     .map((cell, at) => cell.padEnd(widths[at] ?? 0))

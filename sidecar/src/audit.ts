@@ -19,6 +19,8 @@ export interface Use {
   /** Why the sidecar answered by itself. */
   reason: Reason | undefined;
   traceparent: string | undefined;
+  /** The MCP tool that caused the call, where the server says it. */
+  tool?: string | undefined;
 }
 
 /** Who uses them: the same in every line. */
@@ -101,7 +103,7 @@ export class Audit {
     const path = (question < 0 ? target : target.slice(0, question)).slice(0, mostPath);
     const trace = traceparent !== undefined && traceparentPattern.test(traceparent) ? traceparent : undefined;
     const who = `${text('credential', use.credential)}${text('version', use.version)}`;
-    const what = `${text('host', use.host)}${text('method', use.method)}${text('path', path)}${text('reason', use.reason)}${text('traceparent', trace)}`;
+    const what = `${text('host', use.host)}${text('method', use.method)}${text('path', path)}${text('reason', use.reason)}${text('traceparent', trace)}${text('tool', use.tool)}`;
     const how = `"status":${status},"latencyMilliseconds":${latencyMilliseconds},"cache":"${cache}","injected":${injected},"replayed":${replayed}`;
     return `${this.#start}"time":"${this.#time()}",${who}${what}${how}}\n`;
   }

@@ -3,6 +3,7 @@ import type { Use } from './audit.ts';
 import type { Grant } from './credential.ts';
 import type { Checked } from './head.ts';
 import { fieldOf } from './http/fields.ts';
+import { toolOf } from './tool.ts';
 
 /** How a call went. */
 export interface Outcome {
@@ -31,6 +32,7 @@ export function useOf({ head, rule, host, target }: Checked, outcome: Outcome): 
     replayed,
     reason,
     traceparent: fieldOf(head.fields, 'traceparent'),
+    tool: toolOf(fieldOf(head.fields, 'baggage')),
   };
 }
 

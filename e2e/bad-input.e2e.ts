@@ -1,6 +1,6 @@
 import { badInputs, goodInputs } from '@rekey/crds/rules.table.ts';
 import { condition, credential } from './lib/credential.ts';
-import { apply, kubectl, list, refusal } from './lib/kube.ts';
+import { apply, get, kubectl, list, refusal } from './lib/kube.ts';
 import { until } from './lib/run.ts';
 import { canary, newSecret } from './lib/secret.ts';
 import { caller, githubCredential, probePod, sandbox } from './lib/sandbox.ts';
@@ -108,9 +108,8 @@ describe('a condition and an event say what only the vault or the cluster can kn
 });
 
 async function storeWith(auth: Record<string, string>): Promise<object> {
-  const [store] = await list<{ spec: { vault: { auth: { kubernetes: object } } } }>('mcpcredentialstores');
-  if (store === undefined) throw new Error('there is no default store');
-  const { vault } = store.spec;
+  const { spec } = await get<{ spec: { vault: { auth: { kubernetes: object } } } }>('mcpcredentialstore', 'default');
+  const { vault } = spec;
   return {
     apiVersion: 'rekey.dev/v1alpha1',
     kind: 'MCPCredentialStore',

@@ -151,9 +151,13 @@ function holdSource(): () => void {
 }
 
 test('100 calls in the moment of a rotation: each is accepted, and the source is read once', async () => {
-  const answers = await Promise.all(Array.from({ length: 100 }, () => call(pod, { method: 'POST', headers: bearer }, 'body')));
+  const release = holdSource();
+  const calls = Array.from({ length: 100 }, () => call(pod, { method: 'POST', headers: bearer }, 'body'));
+  // However slow the machine is, several calls are refused before the source has an answer.
+  await until(() => versions().filter((version) => version === '7').length > 1);
+  release();
+  const answers = await Promise.all(calls);
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
-  expect(seen.filter(({ version }) => version === '7').length).toBeGreaterThan(1);
   expect(seen.every(({ body }) => body.toString() === 'body')).toBe(true);
 });
 

@@ -1,7 +1,8 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import https from 'node:https';
 import { join } from 'node:path';
+import { signedToken } from '@rekey/lib/token.fixture.ts';
 import { address, cores, vaultHost } from './namespace.ts';
 import type { Place } from './pod.ts';
 import { listening, startOn } from './process.ts';
@@ -32,20 +33,14 @@ export async function startVault({ folder, value }: World): Promise<Place> {
   await write('auth/jwt/role/mcp', { role_type: 'jwt', ...bound, token_policies: ['mcp'], token_ttl: '1h' });
   await write('kv/data/mcp/bench', { data: { token: value } });
   const auth = { jwt: { mount: 'jwt', role: 'mcp', operatorRole: 'rekey-operator', audience } };
-  const token = podToken((text) => sign('sha256', text, { key: keys.privateKey, dsaEncoding: 'ieee-p1363' }));
+  // For longer than any bench runs: there is no kubelet to bring another.
+  const exp = Math.floor(Date.now() / 1000) + 36_000;
+  const token = signedToken({ aud: audience, sub: subject, exp }, keys.privateKey);
   return {
     source: { vault: { path: 'mcp/bench', key: 'token' } },
     store: { vault: { address: `https://${vaultHost}:${port}`, caBundle, mount: 'kv', auth }, pollIntervalSeconds: 10 },
     files: { 'identity/source/default/token': token },
   };
-}
-
-/** A token as the API server makes it for a pod, as far as the jwt method looks. */
-function podToken(signature: (text: Buffer) => Buffer): string {
-  const seconds = Math.floor(Date.now() / 1000);
-  const payload = { aud: audience, sub: subject, iat: seconds, exp: seconds + 36_000 };
-  const text = [{ alg: 'ES256', typ: 'JWT' }, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-  return `${text}.${signature(Buffer.from(text)).toString('base64url')}`;
 }
 
 /** One write as root. */

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { execFileSync, spawn } from 'node:child_process';
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import https from 'node:https';
 import type { Server } from 'node:https';
@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import type { CredentialSource } from '@rekey/crds/credential.ts';
 import type { StoreSpec } from '@rekey/crds/store.ts';
 import { storeSpec } from '@rekey/crds/store.ts';
+import { keyId, signedToken } from '@rekey/lib/token.fixture.ts';
 import { control as awsControl, front as awsFront } from '../../e2e/clouds/aws-front.ts';
 import type { AWS } from '../../e2e/clouds/aws-front.ts';
 import { control as gcpControl, front as gcpFront } from '../../e2e/clouds/gcp-front.ts';
@@ -32,7 +33,7 @@ const value = 'sk-bench-0123456789';
 const issuer = 'https://cluster.example';
 const signer = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const subject = 'system:serviceaccount:tools:default';
-const keys = [{ ...signer.publicKey.export({ format: 'jwk' }), kid: 'k1' }];
+const keys = [{ ...signer.publicKey.export({ format: 'jwk' }), kid: keyId }];
 
 /** By the keys of `spec.source`. `folder` is for what a source leaves on the disk. */
 export const sources: Readonly<Record<string, (folder: string) => Promise<Running>>> = {
@@ -51,10 +52,7 @@ export const sources: Readonly<Record<string, (folder: string) => Promise<Runnin
 
 /** A token as the API server makes it for a pod. */
 function tokenOf(aud: string): string {
-  const seconds = Math.floor(Date.now() / 1000);
-  const payload = { iss: issuer, sub: subject, aud, iat: seconds, exp: seconds + 3600 };
-  const text = [{ alg: 'ES256', kid: 'k1' }, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-  return `${text}.${sign('sha256', Buffer.from(text), { key: signer.privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+  return signedToken({ iss: issuer, sub: subject, aud }, signer.privateKey);
 }
 
 /** A certificate for 127.0.0.1: the sidecar's own DNS would not find a name on this machine. */

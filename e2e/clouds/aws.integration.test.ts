@@ -1,12 +1,13 @@
 import type { ChildProcess } from 'node:child_process';
 import { execFileSync, spawn } from 'node:child_process';
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { lookup } from 'node:dns';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { storeSpec } from '@rekey/crds/store.ts';
 import type { Store } from '@rekey/crds/store.ts';
 import { Failure } from '@rekey/lib/reason.ts';
+import { keyId, signedToken } from '@rekey/lib/token.fixture.ts';
 import { awsMetadata } from '@rekey/operator/poll/aws.ts';
 import type { MetadataSource } from '@rekey/operator/poll/poll.ts';
 import { issue } from '@rekey/sidecar/issue.ts';
@@ -18,7 +19,7 @@ import { unused } from '@rekey/sidecar/source/unused.fixture.ts';
 import { control, front } from './aws-front.ts';
 import type { AWS } from './aws-front.ts';
 import type { Policy } from './aws-policy.ts';
-import { blockOf } from './page.ts';
+import { blockOf } from '@rekey/lib/page.fixture.ts';
 
 // Moto, with the trust and the policies that the documentation tells people to copy.
 const issuer = 'https://oidc.example.com/id/CLUSTER';
@@ -34,7 +35,7 @@ let port: number;
 beforeAll(async () => {
   const program = execFileSync(fileURLToPath(new URL('moto', import.meta.url)), { encoding: 'utf8' }).trim();
   moto = spawn(program, ['-H', '127.0.0.1', '-p', String(motoPort)], { stdio: 'ignore' });
-  const keys = [{ ...signer.publicKey.export({ format: 'jwk' }), kid: 'k1' }];
+  const keys = [{ ...signer.publicKey.export({ format: 'jwk' }), kid: keyId }];
   aws = {
     moto: `http://127.0.0.1:${motoPort}/`,
     issuer: { issuer, keys: () => Promise.resolve(keys) },
@@ -79,9 +80,7 @@ async function answering(url: string): Promise<void> {
 
 /** A token as the API server makes it. */
 function tokenOf(sub: string, aud: string = 'sts.amazonaws.com', claims: object = {}): string {
-  const payload = { iss: issuer, sub, aud: [aud], exp: Math.floor(Date.now() / 1000) + 600, ...claims };
-  const text = [{ alg: 'ES256', kid: 'k1' }, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-  return `${text}.${sign('sha256', Buffer.from(text), { key: signer.privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+  return signedToken({ iss: issuer, sub, aud: [aud], ...claims }, signer.privateKey);
 }
 
 const pod = 'system:serviceaccount:tools:default';

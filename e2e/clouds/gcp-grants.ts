@@ -1,5 +1,5 @@
 import type { Grant } from './gcp-iam.ts';
-import { blockOf } from './page.ts';
+import { blockOf } from '@rekey/lib/page.fixture.ts';
 
 /** What the commands of the page grant, each for the secret that it names. */
 export function documentedGrants(): Grant[] {

@@ -1,9 +1,10 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { lookup } from 'node:dns';
 import type { AddressInfo } from 'node:net';
 import { storeSpec } from '@rekey/crds/store.ts';
 import type { Store } from '@rekey/crds/store.ts';
 import { Failure } from '@rekey/lib/reason.ts';
+import { keyId, signedToken } from '@rekey/lib/token.fixture.ts';
 import { gcpMetadata } from '@rekey/operator/poll/gcp.ts';
 import type { MetadataSource } from '@rekey/operator/poll/poll.ts';
 import { issue } from '@rekey/sidecar/issue.ts';
@@ -29,7 +30,7 @@ let ca: string;
 let port: number;
 
 beforeAll(async () => {
-  const keys = [{ ...signer.publicKey.export({ format: 'jwk' }), kid: 'k1' }];
+  const keys = [{ ...signer.publicKey.export({ format: 'jwk' }), kid: keyId }];
   const nobody = { grants: [], tokens: new Map(), secrets: new Map(), reads: new Map(), counts: {}, fault: () => false };
   gcp = { issuer: { issuer, keys: () => Promise.resolve(keys) }, provider, ...nobody };
   const pki = await issue({ hosts: ['localhost'], now: Date.now() });
@@ -62,9 +63,7 @@ function fresh(): void {
 
 /** A token as the API server makes it. */
 function tokenOf(sub: string, aud: string = `https:${provider}`, claims: object = {}): string {
-  const payload = { iss: issuer, sub, aud: [aud], exp: Math.floor(Date.now() / 1000) + 600, ...claims };
-  const text = [{ alg: 'ES256', kid: 'k1' }, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-  return `${text}.${sign('sha256', Buffer.from(text), { key: signer.privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+  return signedToken({ iss: issuer, sub, aud: [aud], ...claims }, signer.privateKey);
 }
 
 const pod = 'system:serviceaccount:tools:default';

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { KeyObject } from 'node:crypto';
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -8,6 +8,7 @@ import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { signedToken } from '@rekey/lib/token.fixture.ts';
 
 /** A real Vault in dev mode on loopback, over TLS with a CA of its own. */
 export interface RealVault {
@@ -46,10 +47,7 @@ export const publicKey = signer.publicKey.export({ type: 'spki', format: 'pem' }
 
 /** A token as the API server makes it for a pod, as far as the JWT method looks. */
 export function jwtOf(claims: object, key: KeyObject = signer.privateKey): string {
-  const seconds = Math.floor(Date.now() / 1000);
-  const payload = { aud: 'vault', sub: 'system:serviceaccount:tools:default', iat: seconds, exp: seconds + 600, ...claims };
-  const text = [{ alg: 'ES256', typ: 'JWT' }, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-  return `${text}.${sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+  return signedToken({ aud: 'vault', sub: 'system:serviceaccount:tools:default', ...claims }, key);
 }
 
 async function call({ port, ca }: Pick<RealVault, 'port' | 'ca'>, method: string, path: string, body?: object): Promise<void> {

@@ -1,1 +1,0 @@
-export { blockOf } from '@rekey/lib/page.fixture.ts';

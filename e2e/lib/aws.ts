@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cloudObjects } from '../clouds/objects.ts';
-import { blockOf } from '../clouds/page.ts';
-import { apply, get, kubectl, pods } from './kube.ts';
-import { home, run, until } from './run.ts';
+import { blockOf } from '@rekey/lib/page.fixture.ts';
+import { addressOf, apply, get, kubectl } from './kube.ts';
+import { home, run } from './run.ts';
 import type { Source } from './source.ts';
 import { ask } from './web.ts';
 
@@ -22,12 +22,7 @@ export class AWS {
   }
 
   static async connect(): Promise<AWS> {
-    const ip = await until(
-      'the pod of AWS',
-      60,
-      async () => (await pods(name, '-l', `app=${name}`)).find(({ status }) => status.phase === 'Running')?.status.podIP,
-    );
-    return new AWS(`http://${ip}:8080`);
+    return new AWS(`http://${await addressOf(name, name)}:8080`);
   }
 
   /** Secrets Manager by action; of what it refuses only the kind of error is told. */

@@ -1,5 +1,4 @@
-import { pods } from './kube.ts';
-import { until } from './run.ts';
+import { addressOf } from './kube.ts';
 import { ask } from './web.ts';
 
 export interface ServerStats {
@@ -21,12 +20,7 @@ export class Driver {
   }
 
   static async connect(): Promise<Driver> {
-    const ip = await until(
-      'the pod of the MCP clients',
-      60,
-      async () => (await pods('demo', '-l', 'app=client')).find(({ status }) => status.phase === 'Running')?.status.podIP,
-    );
-    return new Driver(`http://${ip}:8080`);
+    return new Driver(`http://${await addressOf('demo', 'client')}:8080`);
   }
 
   start(rate: number): Promise<unknown> {

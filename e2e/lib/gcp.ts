@@ -4,8 +4,8 @@ import { documentedGrants } from '../clouds/gcp-grants.ts';
 import { cloudObjects } from '../clouds/objects.ts';
 import { fleet } from '../servers/fleet.ts';
 import type { Server } from '../servers/fleet.ts';
-import { apply, get, kubectl, pods } from './kube.ts';
-import { home, run, until } from './run.ts';
+import { addressOf, apply, get, kubectl } from './kube.ts';
+import { home, run } from './run.ts';
 import type { Source } from './source.ts';
 import { ask } from './web.ts';
 
@@ -25,12 +25,7 @@ export class GCP {
   }
 
   static async connect(): Promise<GCP> {
-    const ip = await until(
-      'the pod of GCP',
-      60,
-      async () => (await pods(name, '-l', `app=${name}`)).find(({ status }) => status.phase === 'Running')?.status.podIP,
-    );
-    return new GCP(`http://${ip}:8080`);
+    return new GCP(`http://${await addressOf(name, name)}:8080`);
   }
 
   async #must(method: string, path: string, body?: object): Promise<Record<string, unknown>> {

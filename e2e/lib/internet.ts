@@ -1,5 +1,4 @@
-import { pods } from './kube.ts';
-import { until } from './run.ts';
+import { addressOf } from './kube.ts';
 import { ask } from './web.ts';
 
 export interface TokenUse {
@@ -26,12 +25,7 @@ export class Internet {
   }
 
   static async connect(): Promise<Internet> {
-    const ip = await until(
-      'the pod of the upstreams',
-      60,
-      async () => (await pods('internet', '-l', 'app=internet')).find(({ status }) => status.phase === 'Running')?.status.podIP,
-    );
-    return new Internet(`http://${ip}:8080`);
+    return new Internet(`http://${await addressOf('internet', 'internet')}:8080`);
   }
 
   /** The provider issues a key: from now on it is valid. `name` stands for it wherever it is counted. */

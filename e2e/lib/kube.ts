@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { home, run } from './run.ts';
+import { home, run, until } from './run.ts';
 
 export const kubeconfig = join(home, 'run/etc/admin.conf');
 const own = join(home, 'bin/kubectl');
@@ -62,6 +62,15 @@ export interface ContainerStatus {
 }
 
 export const pods = (namespace: string, ...args: string[]): Promise<Pod[]> => list<Pod>('pods', '-n', namespace, ...args);
+
+/** The address of a namespace's running pod that is labelled `app: APP`, once there is one. */
+export function addressOf(namespace: string, app: string): Promise<string> {
+  return until(
+    `a running pod ${app} in ${namespace}`,
+    60,
+    async () => (await pods(namespace, '-l', `app=${app}`)).find(({ status }) => status.phase === 'Running')?.status.podIP,
+  );
+}
 
 export const isReady = (pod: Pod): boolean =>
   pod.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;

@@ -1,9 +1,8 @@
-import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
+import type { IncomingMessage } from 'node:http';
 import { storeSpec } from '@rekey/crds/store.ts';
 import type { Store } from '@rekey/crds/store.ts';
-import { createAuthority, createServing } from '../certificate-authority.ts';
+import type { Answer } from './https.fake.ts';
+import { startFakeSource } from './https.fake.ts';
 
 export interface Asked {
   /** DescribeSecret, or AssumeRoleWithWebIdentity. */
@@ -13,8 +12,7 @@ export interface Asked {
   key: string | undefined;
 }
 
-/** What to answer: text as it is, anything else as JSON; undefined hangs up without an answer. */
-export type Answer = { status: number; body?: object | string; headers?: Record<string, string> } | 'hang up';
+export type { Answer } from './https.fake.ts';
 
 export interface FakeAWS {
   store: Store;
@@ -24,29 +22,11 @@ export interface FakeAWS {
 
 /** A real HTTPS server on loopback in the place of STS and Secrets Manager, for the faults that moto cannot be asked to have. */
 export async function startFakeAWS(answer: (asked: Asked) => Answer): Promise<FakeAWS> {
-  const authority = await createAuthority(new Date());
-  const { cert, key } = await createServing(authority, ['localhost'], new Date());
-  const asked: Asked[] = [];
-  const server = createServer({ cert, key }, (request, response) => {
-    const handle = async (): Promise<void> => {
-      const one = askedOf(await text(request), request.headers['x-amz-target'], request.headers.authorization);
-      asked.push(one);
-      const given = answer(one);
-      if (given === 'hang up') request.socket.destroy();
-      else response.writeHead(given.status, given.headers).end(typeof given.body === 'string' ? given.body : JSON.stringify(given.body));
-    };
-    handle().catch(() => request.socket.destroy());
-  });
-  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
-  const close = (): Promise<void> =>
-    new Promise((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    });
-  return { store: storeAt(`https://localhost:${(server.address() as AddressInfo).port}`, authority.cert), asked, close };
+  const { address, ca, asked, close } = await startFakeSource(askedOf, answer);
+  return { store: storeAt(address, ca), asked, close };
 }
 
-function askedOf(body: string, target: string | string[] | undefined, authorization = ''): Asked {
+function askedOf({ headers: { 'x-amz-target': target, authorization = '' } }: IncomingMessage, body: string): Asked {
   const key = /Credential=(\w+)\//u.exec(authorization)?.[1];
   if (typeof target === 'string')
     return { action: target.replace('secretsmanager.', ''), input: JSON.parse(body) as Record<string, string>, key };

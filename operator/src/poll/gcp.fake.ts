@@ -1,9 +1,8 @@
-import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
+import type { IncomingMessage } from 'node:http';
 import { storeSpec } from '@rekey/crds/store.ts';
 import type { Store } from '@rekey/crds/store.ts';
-import { createAuthority, createServing } from '../certificate-authority.ts';
+import type { Answer } from './https.fake.ts';
+import { startFakeSource } from './https.fake.ts';
 
 export interface Asked {
   action: 'exchange' | 'impersonate' | 'list' | 'get' | 'other';
@@ -12,8 +11,7 @@ export interface Asked {
   body: string;
 }
 
-/** What to answer: text as it is, anything else as JSON. */
-export type Answer = { status: number; body?: object | string; headers?: Record<string, string> } | 'hang up';
+export type { Answer } from './https.fake.ts';
 
 export interface FakeGCP {
   store: Store;
@@ -23,28 +21,13 @@ export interface FakeGCP {
 
 /** A real HTTPS server on loopback in the place of STS, IAM and Secret Manager, for the faults that the stand-in does not have. */
 export async function startFakeGCP(answer: (asked: Asked) => Answer): Promise<FakeGCP> {
-  const authority = await createAuthority(new Date());
-  const { cert, key } = await createServing(authority, ['localhost'], new Date());
-  const asked: Asked[] = [];
-  const server = createServer({ cert, key }, (request, response) => {
-    const handle = async (): Promise<void> => {
-      const { pathname: path } = new URL(request.url ?? '/', 'https://localhost');
-      const token = request.headers.authorization?.replace('Bearer ', '');
-      const one = { action: actionOf(path), path, token, body: await text(request) };
-      asked.push(one);
-      const given = answer(one);
-      if (given === 'hang up') request.socket.destroy();
-      else response.writeHead(given.status, given.headers).end(typeof given.body === 'string' ? given.body : JSON.stringify(given.body));
-    };
-    handle().catch(() => request.socket.destroy());
-  });
-  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
-  const close = (): Promise<void> =>
-    new Promise((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    });
-  return { store: storeAt(`https://localhost:${(server.address() as AddressInfo).port}`, authority.cert), asked, close };
+  const { address, ca, asked, close } = await startFakeSource(askedOf, answer);
+  return { store: storeAt(address, ca), asked, close };
+}
+
+function askedOf({ url = '/', headers }: IncomingMessage, body: string): Asked {
+  const { pathname: path } = new URL(url, 'https://localhost');
+  return { action: actionOf(path), path, token: headers.authorization?.replace('Bearer ', ''), body };
 }
 
 function actionOf(path: string): Asked['action'] {

@@ -1,9 +1,8 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import type { Store } from '@rekey/crds/store.ts';
 import { storeSpec } from '@rekey/crds/store.ts';
-import { createAuthority, createServing } from '../certificate-authority.ts';
+import type { Answer } from './https.fake.ts';
+import { startFakeSource } from './https.fake.ts';
 
 export interface Asked {
   method: string;
@@ -13,8 +12,7 @@ export interface Asked {
   body: unknown;
 }
 
-/** What to answer; undefined hangs up without an answer. */
-export type Answer = { status: number; body?: unknown; headers?: Record<string, string> } | 'hang up' | 'silence';
+export type { Answer } from './https.fake.ts';
 
 export interface FakeVault {
   store: Store;
@@ -24,38 +22,13 @@ export interface FakeVault {
 
 /** A real HTTPS server on loopback in the place of a vault, for the faults that a real vault cannot be asked to have. */
 export async function startFakeVault(answer: (asked: Asked) => Answer): Promise<FakeVault> {
-  const authority = await createAuthority(new Date());
-  const { cert, key } = await createServing(authority, ['localhost'], new Date());
-  const asked: Asked[] = [];
-  const server = createServer({ cert, key }, (request, response) => {
-    let text = '';
-    request.on('data', (chunk: Buffer) => (text += chunk.toString()));
-    request.on('end', () => {
-      const token = request.headers['x-vault-token'] as string | undefined;
-      const one = {
-        method: request.method ?? '',
-        path: request.url ?? '',
-        token,
-        namespace: request.headers['x-vault-namespace'] as string | undefined,
-        body: text === '' ? undefined : (JSON.parse(text) as unknown),
-      };
-      asked.push(one);
-      give(answer(one), request, response);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
-  const close = (): Promise<void> =>
-    new Promise((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    });
-  return { store: storeAt(`https://localhost:${(server.address() as AddressInfo).port}`, authority.cert), asked, close };
+  const { address, ca, asked, close } = await startFakeSource(askedOf, answer);
+  return { store: storeAt(address, ca), asked, close };
 }
 
-function give(answer: Answer, request: IncomingMessage, response: ServerResponse): void {
-  if (answer === 'silence') return;
-  if (answer === 'hang up') request.socket.destroy();
-  else response.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers }).end(JSON.stringify(answer.body ?? {}));
+function askedOf({ method = '', url: path = '', headers }: IncomingMessage, text: string): Asked {
+  const { 'x-vault-token': token, 'x-vault-namespace': namespace } = headers as Record<string, string | undefined>;
+  return { method, path, token, namespace, body: text === '' ? undefined : (JSON.parse(text) as unknown) };
 }
 
 export function storeAt(address: string, caBundle: string): Store {

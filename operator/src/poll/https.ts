@@ -1,6 +1,8 @@
-import { Agent, request } from 'node:https';
-import type { IncomingMessage } from 'node:http';
-import { readText } from '@rekey/lib/body.ts';
+import type { IncomingHttpHeaders } from 'node:http';
+import { Agent } from 'node:https';
+import { exchange } from '@rekey/lib/exchange.ts';
+import type { Answered } from '@rekey/lib/exchange.ts';
+import { errorCode } from '@rekey/lib/log.ts';
 import { redirectOf } from '@rekey/lib/redirect.ts';
 
 /** An answer of the source that is not a success: only its status, never its text. */
@@ -37,7 +39,8 @@ export interface Transport {
   close: () => void;
 }
 
-const largestAnswer = 1_048_576;
+/** Of one exchange; the poll's own deadline, which its signal brings, is earlier. */
+const timeout = 30_000;
 
 interface Route {
   caBundle?: string | undefined;
@@ -57,31 +60,23 @@ export function httpsTransport({ caBundle, redirectHosts = [] }: Route): Transpo
 async function send(agent: Agent, redirectHosts: readonly string[], options: TransportOptions): Promise<TransportAnswer> {
   const url = new URL(options.uri);
   const first = await ask(agent, url, options);
-  const elsewhere = redirectOf(first.response.statusCode, first.response.headers.location, redirectHosts);
-  const { response, text } = elsewhere === undefined ? first : await ask(agent, elsewhere, options);
-  const statusCode = response.statusCode ?? 0;
-  if (statusCode !== 200 && statusCode !== 204) throw new HttpAnswer(statusCode, retryAfter(response));
-  return { statusCode, body: text === '' ? {} : JSON.parse(text), request: { path: url.pathname } };
+  const elsewhere = redirectOf(first.status, first.headers.location, redirectHosts);
+  const { status: statusCode, headers, bytes } = elsewhere === undefined ? first : await ask(agent, elsewhere, options);
+  if (statusCode !== 200 && statusCode !== 204) throw new HttpAnswer(statusCode, retryAfter(headers));
+  return { statusCode, body: bytes.length === 0 ? {} : JSON.parse(bytes.toString('utf8')), request: { path: url.pathname } };
 }
 
-async function ask(agent: Agent, url: URL, { method, headers, json, signal }: TransportOptions): Promise<Asked> {
+/** An answer that is too large is none that can be understood. */
+async function ask(agent: Agent, url: URL, { method, headers, json, signal }: TransportOptions): Promise<Answered> {
   const body = json === undefined ? undefined : JSON.stringify(json);
-  const type = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) };
-  const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const outgoing = request(url, { agent, method, headers: { ...headers, ...type }, ...(signal === undefined ? {} : { signal }) });
-    outgoing.once('response', resolve).once('error', reject).end(body);
+  const type: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
+  return exchange({ agent, timeout }, { method, url, headers: { ...headers, ...type }, body, signal }).catch((error: unknown) => {
+    throw errorCode(error) === 'EMSGSIZE' ? new SyntaxError('the answer is too large') : error;
   });
-  const text = await readText(response as AsyncIterable<Buffer>, largestAnswer, () => new SyntaxError('the answer is too large'));
-  return { response, text };
-}
-
-interface Asked {
-  response: IncomingMessage;
-  text: string;
 }
 
 /** RFC 9110 section 10.2.3, in seconds; a date is taken for none. */
-function retryAfter({ headers }: IncomingMessage): number {
+function retryAfter(headers: IncomingHttpHeaders): number {
   const seconds = Number(headers['retry-after'] ?? 0);
   return Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds * 1000, 5000) : 0;
 }

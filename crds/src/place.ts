@@ -47,6 +47,14 @@ const query = z.object({
     .regex(/^[A-Za-z0-9._~-]+$/)
     .meta({ description: 'Name of the query parameter.' }),
 });
+const jsonPath = withRules(z.string().min(1).max(128), [
+  {
+    cel: `self.matches('^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*$')`,
+    message: 'write the field as names with dots between them, such as auth.token; a field within a list has no path',
+    holds: (path) => /^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*$/u.test(path),
+  },
+]).meta({ description: 'Field of a request body in JSON, dotted when nested: auth.token.' });
+const jsonField = z.object({ path: jsonPath });
 const basic = z.object({}).meta({
   description:
     'Basic authentication: the placeholder is the user or the password inside the base64 of Authorization (RFC 7617), and what stands beside it stays.',
@@ -54,7 +62,7 @@ const basic = z.object({}).meta({
 const when = z.enum(['Placeholder', 'Always']).optional().meta({
   description: 'Placeholder, unless given: only where the server has put it. Always: into every call, whatever the server has put there.',
 });
-const kinds = { header: header.optional(), basic: basic.optional(), query: query.optional() };
+const kinds = { header: header.optional(), basic: basic.optional(), query: query.optional(), jsonField: jsonField.optional() };
 const hasPartner: Rule<{ basic?: object | undefined; when?: string | undefined }> = {
   cel: `!has(self.basic) || !has(self.when) || self.when != 'Always'`,
   message: 'basic needs what the server puts beside the placeholder: leave out when: Always, or use header',
@@ -73,8 +81,9 @@ interface Probed {
 
 export const placeRules: readonly Rule<Probed>[] = [
   {
-    cel: '!has(self.rotation) || !has(self.rotation.probe) || self.inject.exists(place, !has(place.basic))',
-    message: 'a probe has no user to put beside the value: leave out rotation.probe, or give a header or query in inject',
-    holds: ({ inject, rotation }) => rotation?.probe === undefined || inject.some((one) => one.basic === undefined),
+    cel: '!has(self.rotation) || !has(self.rotation.probe) || self.inject.exists(place, has(place.header) || has(place.query))',
+    message: 'a probe has no user to put beside the value, and no body: leave out rotation.probe, or give a header or query in inject',
+    holds: ({ inject, rotation }) =>
+      rotation?.probe === undefined || inject.some(({ header, query }) => header !== undefined || query !== undefined),
   },
 ];

@@ -65,6 +65,14 @@ export const goodInputs: Readonly<Record<string, Record<string, unknown>>> = {
     inject: [{ basic: {} }, { header: { name: 'X-Api-Key' } }],
     rotation: { probe: { path: '/user' } },
   },
+  'a field of a body, at the top and within, the probe by the header beside it': {
+    inject: [
+      { jsonField: { path: 'token' } },
+      { jsonField: { path: 'auth.api_key-2' }, when: 'Always' },
+      { header: { name: 'X-Api-Key' } },
+    ],
+    rotation: { probe: { path: '/user' } },
+  },
   'calls by method and path': { allow: [{ methods: ['GET', 'HEAD'] }, { methods: ['POST'], pathPrefix: '/projects/a%2Fb/issues' }] },
   'a Kubernetes Secret': { source: { kubernetesSecret: { name: 'github', key: 'ca.crt' } } },
 };
@@ -161,6 +169,24 @@ export const badInputs: readonly BadInput[] = [
     message: 'basic needs what the server puts beside the placeholder',
   },
   probe('a probe with nothing but basic', { path: '/user' }, 'a probe has no user to put beside the value', { inject: [{ basic: {} }] }),
+  probe('a probe with nothing but a field of a body', { path: '/user' }, 'a probe has no user to put beside the value, and no body', {
+    inject: [{ jsonField: { path: 'token' } }],
+  }),
+  {
+    name: 'a field with an empty name on its way',
+    spec: { inject: [{ jsonField: { path: 'auth..token' } }] },
+    message: 'write the field as names with dots between them',
+  },
+  {
+    name: 'a field of a list',
+    spec: { inject: [{ jsonField: { path: 'keys[0]' } }] },
+    message: 'write the field as names with dots between them',
+  },
+  {
+    name: 'a field and a header in one place',
+    spec: { inject: [{ jsonField: { path: 'token' }, header: { name: 'X-Key' } }] },
+    message: 'give exactly one place',
+  },
   { name: 'a prefix with a query', spec: { allow: [{ pathPrefix: '/user?a' }] }, message: 'a path prefix starts with a slash' },
   { name: 'a prefix without a slash', spec: { allow: [{ pathPrefix: 'user' }] }, message: 'a path prefix starts with a slash' },
   { name: 'a prefix that climbs', spec: { allow: [{ pathPrefix: '/user/../admin' }] }, message: 'a path prefix has no empty segment' },

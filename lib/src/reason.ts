@@ -44,6 +44,8 @@ export const reasons = {
   CallNotAllowed: 'spec.allow of the credential holds no such method and path',
   CallInClear: 'a credential does not travel in clear: call this host by https',
   RequestInvalid: 'the request is not valid HTTP/1.1',
+  BodyTooLarge: 'a body in which jsonField may have to put the value holds 1 MiB at most',
+  BodyNotSearchable: 'the body is in a coding in which jsonField cannot look for the placeholder: send it without Content-Encoding',
   RequestTimeout: 'the rest of the request did not come in time',
   CallLimitReached: 'too many calls with this credential are under way',
   MethodNotSupported: 'CONNECT and TRACE are not forwarded',

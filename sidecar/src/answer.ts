@@ -11,6 +11,8 @@ const phrases: Record<number, string> = {
   403: 'Forbidden',
   405: 'Method Not Allowed',
   408: 'Request Timeout',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
   417: 'Expectation Failed',
   421: 'Misdirected Request',
   431: 'Request Header Fields Too Large',
@@ -26,6 +28,8 @@ const statuses: Partial<Record<Reason, number>> = {
   CallInClear: 403,
   MethodNotSupported: 405,
   RequestTimeout: 408,
+  BodyTooLarge: 413,
+  BodyNotSearchable: 415,
   HostNotConfigured: 421,
   UpstreamUnreachable: 502,
   UpstreamNameNotFound: 502,
@@ -63,6 +67,7 @@ export function bytesOf({ reason, message, status }: OwnAnswer, close: boolean, 
   if (status === 503) fields.push('retry-after', '5');
   if (status === 502) fields.push('retry-after', '1');
   if (status === 405) fields.push('allow', allowed);
+  if (status === 415) fields.push('accept-encoding', 'identity');
   if (close) fields.push('connection', 'close');
   return Buffer.from(`HTTP/1.1 ${status} ${phrases[status] ?? ''}\r\n${linesOf(fields)}\r\n${method === 'HEAD' ? '' : body}`);
 }

@@ -1,3 +1,5 @@
+import { Failure } from '@rekey/lib/reason.ts';
+import { Gathering } from './gathering.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 
 /** A body up to this size is kept while its call runs, so that the call can be replayed. */
@@ -17,6 +19,7 @@ export class RequestBody {
   #keptBytes = 0;
   #bytes = 0;
   #isDiscarded = false;
+  #gathering: Gathering | undefined;
   readonly isPresent: boolean;
   #ended: boolean;
   #sink: UpstreamConnection | undefined;
@@ -40,6 +43,20 @@ export class RequestBody {
   /** Whether the client has begun to send it. */
   get begun(): boolean {
     return this.#bytes > 0;
+  }
+
+  /** Reads all of it before any of it is sent. `told` once: of the whole body, or why there is none. */
+  gather(most: number, told: (whole: Buffer | Failure) => void): void {
+    this.#gathering = new Gathering(most, told);
+  }
+
+  /** What is sent in its stead. */
+  replace(pieces: Buffer[]): void {
+    this.forget();
+    this.#kept = pieces;
+    this.#keptBytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    this.#bytes = this.#keptBytes;
+    keptByAll += this.#keptBytes;
   }
 
   /** Writes the body to this upstream, from its first byte. */
@@ -66,6 +83,7 @@ export class RequestBody {
   discard(): void {
     this.#sink = undefined;
     this.#isDiscarded = true;
+    this.#gathering = undefined;
     this.forget();
     if (!this.#ended) this.#flow(true);
   }
@@ -86,11 +104,24 @@ export class RequestBody {
   read(piece: Buffer, last: boolean): void {
     this.#ended = last;
     if (this.#isDiscarded) return;
+    if (this.#gathering !== undefined) return this.#gather(this.#gathering, piece);
     const sink = this.#sink;
     this.#keep(piece, sink === undefined);
     if (sink !== undefined && piece.length > 0) sink.write(piece);
     if (last) sink?.requested();
     else if (sink === undefined || sink.full) this.#flow(false);
+  }
+
+  #gather(gathering: Gathering, piece: Buffer): void {
+    if (keptByAll + piece.length > mostKeptByAll) {
+      return gathering.fail(new Failure('CallLimitReached', 'too many bodies that jsonField looks into are under way'));
+    }
+    this.#bytes += piece.length;
+    this.#keptBytes += piece.length;
+    keptByAll += piece.length;
+    if (!gathering.add(piece) || !this.#ended) return;
+    this.#gathering = undefined;
+    gathering.end();
   }
 
   /** What is not sent yet is kept in any case. */

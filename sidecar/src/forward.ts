@@ -16,7 +16,8 @@ import { closes } from './http/control.ts';
 import { Malformed } from './http/malformed.ts';
 import type { ResponseHead } from './http/response-head.ts';
 import type { Found } from './inject.ts';
-import { find, twins } from './inject.ts';
+import { find, twins, withBody } from './inject.ts';
+import { editsOf, isJSON, mended, mostRead as mostSearched, objectionTo } from './json/field.ts';
 import type { Limits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import { outgoingOf } from './outgoing.ts';
@@ -54,7 +55,9 @@ export class Call implements Attempted {
   readonly #means: Means;
   readonly #client: Client;
   readonly #checked: Checked;
-  readonly #found: Found | undefined;
+  #found: Found | undefined;
+  /** The whole body, when it may hold the placeholder. */
+  #body: Buffer | undefined;
   readonly #began = performance.now();
   readonly #attempt: Attempt;
   readonly #reply: Reply;
@@ -80,7 +83,7 @@ export class Call implements Attempted {
     this.#client = client;
     this.#checked = checked;
     this.#found = find({ fields: head.fields, target }, rule.spec?.inject ?? [], rule.placeholders);
-    this.reader = requestBody(head.control, (lines) => trailerLines(lines, twins(this.#found)));
+    this.reader = requestBody(head.control, this.#isSearched ? undefined : (lines) => trailerLines(lines, twins(this.#found)));
     this.upload = new RequestBody(this.reader !== undefined, (on) => client.flow(on));
     this.#attempt = new Attempt(means.upstream, checked, this.upload);
     this.#reply = new Reply(client, head);
@@ -88,7 +91,7 @@ export class Call implements Attempted {
 
   start(): void {
     const { head, target, rule } = this.#checked;
-    const { credential, spec, counters } = rule;
+    const { spec, counters } = rule;
     counters.active += 1;
     if (counters.active > this.#means.limits.calls) {
       this.#means.metrics.limit('calls');
@@ -97,6 +100,35 @@ export class Call implements Attempted {
     if (spec === undefined) return this.#fail(new Failure('CredentialDeleted'));
     const denial = denialOf(spec.allow, head.method, target);
     if (denial !== undefined) return this.#fail(new Failure('CallNotAllowed', denial));
+    if (this.#isSearched && this.upload.isPresent) return this.#gather();
+    this.#ask();
+  }
+
+  /** Whether the body may hold the placeholder at a place of its own. */
+  get #isSearched(): boolean {
+    const { head, rule } = this.#checked;
+    return rule.jsonFields.length > 0 && isJSON(head.fields);
+  }
+
+  #gather(): void {
+    const { head, rule } = this.#checked;
+    const objection = objectionTo(head.fields, head.control.length);
+    if (objection !== undefined) return this.#fail(objection);
+    this.upload.gather(mostSearched, (whole) => {
+      if (whole instanceof Failure) return this.#fail(whole);
+      try {
+        this.#found = withBody(this.#found, editsOf(whole, rule.jsonFields, rule.placeholders));
+      } catch (error) {
+        return this.#fail(error);
+      }
+      this.#body = whole;
+      this.#ask();
+    });
+    this.#reply.proceed();
+  }
+
+  #ask(): void {
+    const { credential } = this.#checked.rule;
     if (this.#found === undefined) return this.#send(false);
     try {
       const grant = credential.grant();
@@ -132,11 +164,27 @@ export class Call implements Attempted {
         value: this.#grant?.value,
         continued: this.#reply.continued,
         scrubs: this.#scrubs,
+        length: this.#body && this.#mend(this.#body),
       });
       this.#attempt.send(head, fresh, this);
     } catch (error) {
       this.#fail(failureOf(error, 'SecretValueInvalid'));
     }
+  }
+
+  /** The length of the body that is sent. */
+  #mend(body: Buffer): number {
+    const value = this.#grant?.value;
+    const edits = this.#found?.json ?? [];
+    const pieces =
+      value === undefined
+        ? [body]
+        : mended(
+            body,
+            edits.map((edit) => ({ edit, value })),
+          );
+    this.upload.replace(pieces);
+    return pieces.reduce((sum, { length }) => sum + length, 0);
   }
 
   undialled(failure: Failure): void {

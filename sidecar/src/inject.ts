@@ -3,6 +3,7 @@ import type { SecretValue } from '@rekey/lib/secret-value.ts';
 import type { Beside } from './basic.ts';
 import { basicWith, standsInBasic } from './basic.ts';
 import type { Fields } from './hop.ts';
+import type { Edit } from './json/field.ts';
 
 /** The request's head: raw header fields (flat pairs) and the target in origin form. */
 export interface Head {
@@ -17,6 +18,15 @@ export interface Found {
   basic: Beside[];
   /** Of the target, split at `?` and `&`: the parts that are `name=placeholder`, and the names. A part that is not there is appended. */
   query: { part: number; name: string }[];
+  /** Of a body in JSON, which is looked at once it is there. */
+  json: readonly Edit[];
+}
+
+const nowhere: readonly Edit[] = [];
+
+/** The places in the head, with those in the body. */
+export function withBody(found: Found | undefined, json: readonly Edit[]): Found | undefined {
+  return json.length === 0 ? found : { ...(found ?? { headers: [], basic: [], query: [] }), json };
 }
 
 /**
@@ -25,7 +35,7 @@ export interface Found {
  * text must not get the value written there.
  */
 export function find({ fields, target }: Head, places: readonly Place[], placeholders: readonly string[]): Found | undefined {
-  const found: Found = { headers: [], basic: [], query: [] };
+  const found: Found = { headers: [], basic: [], query: [], json: nowhere };
   for (const place of places) {
     if (place.header !== undefined && isToCarry(place, place.header, fields, placeholders)) {
       found.headers.push({ name: place.header.name, prefix: place.header.prefix ?? '' });

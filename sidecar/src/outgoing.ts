@@ -20,22 +20,35 @@ export interface Writing {
   continued: boolean;
   /** The answer is to be searched: it is asked for whole and as it is. */
   scrubs: boolean;
+  /** The length of a body that was read before any of it is sent. */
+  length: number | undefined;
 }
 
+/** What is no longer so of a body that holds the value (RFC 9530 section 2, RFC 3230 section 4.3.2, RFC 1864). */
+const ofTheBody = new Names(['content-digest', 'repr-digest', 'digest', 'content-md5']);
+
 /** The request's head as it leaves: Host and framing are ours, the fields of the connection are gone, and the value stands where the placeholder stood. */
-export function outgoingOf({ head, host, port, target }: Checked, { found, value, continued, scrubs }: Writing): string {
+export function outgoingOf({ head, host, port, target }: Checked, writing: Writing): string {
   const { method, control } = head;
+  const { found, value, continued, scrubs, length } = writing;
   const isTwin = twins(found);
+  const isStale = length === undefined ? never : staleOf(found);
   const dropped = (name: string): boolean =>
-    isHost(name) || (continued && isExpect(name)) || isTwin(name) || (scrubs && ofTheAnswer.has(name));
+    isHost(name) || (continued && isExpect(name)) || isTwin(name) || (scrubs && ofTheAnswer.has(name)) || isStale(name);
   const lines = linesOf(endToEnd(head.fields, control.connection, dropped));
   const carried = found === undefined || value === undefined ? '' : linesOf(carrying(found, value));
   if (!isCarriable(carried)) throw new Failure('SecretValueInvalid');
   const to = found === undefined || value === undefined ? target : targetWith(found, value, target);
   const authority = port === 443 ? host : `${host}:${port}`;
-  return `${method} ${to} HTTP/1.1\r\nHost: ${authority}\r\n${lines}${scrubs ? 'Accept-Encoding: identity\r\n' : ''}${framing(head)}${carried}Connection: keep-alive\r\n\r\n`;
+  return `${method} ${to} HTTP/1.1\r\nHost: ${authority}\r\n${lines}${scrubs ? 'Accept-Encoding: identity\r\n' : ''}${length === undefined ? framing(head) : `Content-Length: ${length}\r\n`}${carried}Connection: keep-alive\r\n\r\n`;
 }
 
+const never = (): boolean => false;
+const staleOf =
+  (found: Found | undefined) =>
+  (name: string): boolean =>
+    isLength(name) || (found !== undefined && found.json.length > 0 && ofTheBody.has(name));
+const isLength = (name: string): boolean => name.length === 14 && name.toLowerCase() === 'content-length';
 const isHost = (name: string): boolean => name.length === 4 && name.toLowerCase() === 'host';
 const isExpect = (name: string): boolean => name.length === 6 && name.toLowerCase() === 'expect';
 

@@ -40,6 +40,13 @@ export class Reply {
     return this.#continued;
   }
 
+  /** Tells a client that waits for it to send its body. */
+  proceed(): void {
+    if (this.#request.control.expect === undefined || this.#continued) return;
+    this.#continued = true;
+    this.#client.write(Buffer.from('HTTP/1.1 100 Continue\r\n\r\n'));
+  }
+
   /** An answer before the answer; 100 once, however often the call is sent. */
   inform(head: ResponseHead, raw: Buffer): void {
     if (head.status === 100) {

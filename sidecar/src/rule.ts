@@ -1,4 +1,4 @@
-import type { CredentialSpec } from '@rekey/crds/credential.ts';
+import type { CredentialSpec, Place } from '@rekey/crds/credential.ts';
 import { placeholders } from '@rekey/crds/placeholder.ts';
 import { splitHost } from '@rekey/crds/split-host.ts';
 import { allWays } from '@rekey/crds/ways.ts';
@@ -14,6 +14,8 @@ export interface Rule {
   /** The spec that this rule was made from; undefined when the credential was deleted. */
   readonly spec: CredentialSpec | undefined;
   readonly placeholders: readonly string[];
+  /** Its places in bodies. Without them no body is looked at. */
+  readonly jsonFields: readonly Place[];
   readonly counters: CallCounters;
 }
 
@@ -74,6 +76,7 @@ export class Table {
     const other = rules.get(key);
     if (other?.spec !== undefined || (other !== undefined && spec === undefined)) return;
     const texts = spec === undefined ? [] : placeholders(credential.name, spec);
-    rules.set(key, { credential, spec, placeholders: texts, counters: this.#metrics.counters(credential.name) });
+    const jsonFields = (spec?.inject ?? []).filter(({ jsonField }) => jsonField !== undefined);
+    rules.set(key, { credential, spec, placeholders: texts, jsonFields, counters: this.#metrics.counters(credential.name) });
   }
 }

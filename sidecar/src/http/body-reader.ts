@@ -39,8 +39,8 @@ export class UntilClose implements BodyReader {
   }
 }
 
-/** A request without a length has no body; undefined then (RFC 9112 section 6.3). */
-export function requestBody({ length, chunked }: Control, trailers: Trailers): BodyReader | undefined {
+/** A request without a length has no body; undefined then (RFC 9112 section 6.3). Without `trailers` chunks give their data alone. */
+export function requestBody({ length, chunked }: Control, trailers: Trailers | undefined): BodyReader | undefined {
   if (chunked) return new Chunked(trailers);
   return length > 0 ? new ByLength(length) : undefined;
 }

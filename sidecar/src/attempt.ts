@@ -19,11 +19,14 @@ export class Attempt {
   connection: UpstreamConnection | undefined;
   /** A request has gone to a verified upstream. */
   reached = false;
+  /** Milliseconds that the upstream took: from sending to the answer's head, with connecting; of all that was sent. */
+  waited = 0;
   readonly isIdempotent: boolean;
   readonly #upstream: Upstream;
   readonly #checked: Checked;
   readonly #upload: RequestBody;
   #cancel: (() => void) | undefined;
+  #sentAt: number | undefined;
 
   constructor(upstream: Upstream, checked: Checked, upload: RequestBody) {
     this.#upstream = upstream;
@@ -35,6 +38,8 @@ export class Attempt {
   /** Sends the head, and the body as it comes. `fresh` demands a new connection. */
   send(head: string, fresh: boolean, told: Attempted): void {
     const { host, port } = this.#checked;
+    this.arrived();
+    this.#sentAt = performance.now();
     const kept = fresh ? undefined : this.#upstream.take(host, port, this.isIdempotent);
     if (kept === undefined) return this.#dial(head, told);
     if (this.isIdempotent) return this.#begin(kept, head, told);
@@ -48,6 +53,13 @@ export class Attempt {
       clearImmediate(turn);
       kept.destroy();
     };
+  }
+
+  /** The upstream is waited for no longer: it has begun to answer, or nobody asks any more. */
+  arrived(): void {
+    if (this.#sentAt === undefined) return;
+    this.waited += performance.now() - this.#sentAt;
+    this.#sentAt = undefined;
   }
 
   /** Ends it, wherever it is. */

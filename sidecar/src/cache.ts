@@ -82,6 +82,12 @@ export class Cache {
     return this.#blocked ?? (this.#state.held === undefined ? this.#state.failed?.failure : undefined);
   }
 
+  /** Milliseconds since the value in hand was read. */
+  get age(): number | undefined {
+    const { held } = this.#state;
+    return held === undefined ? undefined : this.#context.clock.now() - held.readAt;
+  }
+
   grant(): Grant | Promise<Grant> {
     if (this.#blocked !== undefined) throw this.#blocked;
     const { held } = this.#state;

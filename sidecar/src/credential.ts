@@ -26,6 +26,8 @@ export interface LiveCredential {
    * it through. Rejects with a Failure.
    */
   grantAfterRefusal(version: string): Promise<Grant>;
+  /** Seconds since the value in memory was read; undefined when there is none. */
+  age(): number | undefined;
   /** The upstream answered a call that carried `version`: accepted, or refused for good. Cheap; called for every call. */
   report(version: string, accepted: boolean): void;
   /** A call begins to carry `version`: its grant is in hand. As often as this, `ended` is called: a version may be revoked when no call has it. */

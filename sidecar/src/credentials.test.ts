@@ -20,12 +20,15 @@ let vault: FakeVault;
 let clock: FakeClock;
 let running: LiveCredentials;
 let reads: string[];
+/** Seconds, of each of them. */
+let took: number[];
 
 beforeEach(async () => {
   api = await fakeApiServer();
   vault = await fakeVault();
   clock = fakeClock();
   reads = [];
+  took = [];
   secret('1');
 });
 afterEach(async () => {
@@ -82,7 +85,10 @@ function start(over: Partial<CredentialSpec> = {}, version?: string, names: stri
     log: () => undefined,
     lookup: vault.server.lookup,
     trusted: trustedBy(undefined),
-    onRead: (credential, outcome) => reads.push(`${credential} ${outcome}`),
+    onRead: (credential, outcome, seconds) => {
+      reads.push(`${credential} ${outcome}`);
+      took.push(seconds);
+    },
     clock,
     random: () => 0,
   });
@@ -161,6 +167,25 @@ describe('at the start', () => {
     await until(() => status().reason === 'SourceDenied');
     expect(status().message).toContain('role mcp');
     expect(reads).toEqual(['github SourceDenied']);
+  });
+
+  test('how long a read took is known, with all that it asked twice for', async () => {
+    let answer = (): void => undefined;
+    vault.fault = (request, response) => {
+      if (request.method === 'POST') return false;
+      answer = () => void response.writeHead(500).end('{"errors":[]}');
+      return true;
+    };
+    setCredential({}, '1');
+    setStore();
+    start({}, '1');
+    await until(() => vault.reads.length === 1);
+    await clock.pass(700);
+    vault.fault = () => false;
+    answer();
+    await until(() => reads.length === 1);
+    expect(reads).toEqual(['github ok']);
+    expect(took[0]).toBeGreaterThanOrEqual(0.7);
   });
 
   test('each credential and each store is watched by its name, and they share one login', async () => {
@@ -256,6 +281,15 @@ describe('the resource', () => {
     expect(await get(live)).toMatch(/^sk-1 1/u);
     expect(reads).toHaveLength(before + 1);
     await until(() => status().reason === undefined);
+  });
+
+  test('how old the value in memory is, is known as long as there is one', async () => {
+    const live = await startWhole();
+    const age = live.age() ?? Number.NaN;
+    await clock.pass(5000);
+    expect(live.age()).toBeCloseTo(age + 5);
+    setCredential({ suspend: true });
+    await until(() => live.age() === undefined);
   });
 
   test('a shorter TTL counts at once', async () => {

@@ -30,8 +30,8 @@ export interface CredentialsContext {
   lookup: LookupFunction;
   /** What upstreams are verified with. */
   trusted: () => SecureContext;
-  /** Each read of a source, once it is over. */
-  onRead?: (credential: string, outcome: 'ok' | Reason) => void;
+  /** Each read of a source, once it is over, and the seconds that it took. */
+  onRead?: (credential: string, outcome: 'ok' | Reason, seconds: number) => void;
   clock?: Clock;
   random?: () => number;
 }
@@ -121,8 +121,8 @@ class Running implements LiveCredentials {
   }
 
   #live(name: string, resource: Resource): Live {
-    const onRead = (outcome: 'ok' | Reason): void => {
-      this.#context.onRead?.(name, outcome);
+    const onRead = (outcome: 'ok' | Reason, seconds: number): void => {
+      this.#context.onRead?.(name, outcome, seconds);
       if (outcome !== 'ok') this.#context.log('debug', 'a read of the source failed', { credential: name, reason: outcome });
     };
     const onUse = (): void => this.#binding.set(this.#lives.map((live) => live.use()));

@@ -1,7 +1,7 @@
 import type * as prom from 'prom-client';
 import type { Counter, Gauge, Metric, Registry } from 'prom-client';
+import type { Histogram } from './histogram.ts';
 import type { CallCounters, Metrics } from './metrics.ts';
-import { bounds } from './metrics.ts';
 
 type Client = typeof prom;
 interface Sample {
@@ -10,6 +10,7 @@ interface Sample {
   metricName?: string;
 }
 type Read = () => Iterable<Sample>;
+type Times = () => Iterable<readonly [credential: string, histogram: Histogram]>;
 
 /** Writes the metrics in Prometheus' text format. prom-client is loaded by the first scrape: a pod that nobody scrapes does not pay its memory. */
 export function exposition(metrics: Metrics): { contentType: string; text: () => Promise<string> } {
@@ -51,6 +52,9 @@ function register(client: Client, metrics: Metrics): Registry {
   counter('rekey_call_errors_total', 'Answers of the sidecar itself, by reason.', ['reason'], () =>
     [...metrics.errors].map(([reason, value]) => ({ labels: { reason }, value })),
   );
+  counter('rekey_refusals_total', 'Answers of upstreams that refused the credential.', ['credential'], () =>
+    each(metrics, ({ refusals }) => refusals),
+  );
   counter('rekey_replays_total', 'Calls that were replayed with a newer version.', ['credential'], () =>
     each(metrics, ({ replays }) => replays),
   );
@@ -64,9 +68,14 @@ function register(client: Client, metrics: Metrics): Registry {
     [...metrics.limits].map(([limit, value]) => ({ labels: { limit }, value })),
   );
   gauge('rekey_credential_info', 'The version that the last call carried.', ['credential', 'version'], () => versions(metrics));
+  gauge('rekey_cache_age_seconds', 'Seconds since the value in memory was read.', ['credential'], () => ages(metrics));
   gauge('process_resident_memory_bytes', 'Resident memory.', [], () => [{ labels: {}, value: process.memoryUsage.rss() }]);
   counter('process_cpu_seconds_total', 'CPU time, user and system.', [], () => [{ labels: {}, value: cpuSeconds() }]);
-  registry.registerMetric(histogram(metrics));
+  const histogram = (name: string, help: string, read: Times): void => registry.registerMetric(histogramOf(name, help, read));
+  histogram('rekey_call_seconds', 'Seconds until the answer began.', () => times(metrics, ({ whole }) => whole));
+  histogram('rekey_call_upstream_seconds', 'Of these, seconds that the upstream took.', () => times(metrics, ({ upstream }) => upstream));
+  histogram('rekey_call_added_seconds', 'Of these, seconds that the sidecar took.', () => times(metrics, ({ added }) => added));
+  histogram('rekey_source_read_seconds', 'Seconds that reads of the source took.', () => readTimes(metrics));
   return registry;
 }
 
@@ -88,7 +97,7 @@ function* codes(metrics: Metrics): Generator<Sample> {
 }
 
 function* reads(metrics: Metrics): Generator<Sample> {
-  for (const [credential, outcomes] of metrics.reads) {
+  for (const [credential, { outcomes }] of metrics.reads) {
     for (const [outcome, value] of outcomes) yield { labels: { credential, outcome }, value };
   }
 }
@@ -97,19 +106,30 @@ function* versions(metrics: Metrics): Generator<Sample> {
   for (const [credential, { version }] of metrics.calls) if (version !== undefined) yield { labels: { credential, version }, value: 1 };
 }
 
+function* ages(metrics: Metrics): Generator<Sample> {
+  for (const [credential, value] of metrics.ages()) yield { labels: { credential }, value };
+}
+
+function* times(metrics: Metrics, read: (counters: CallCounters) => Histogram): Generator<readonly [string, Histogram]> {
+  for (const [credential, counters] of metrics.calls) yield [credential, read(counters)];
+}
+
+function* readTimes(metrics: Metrics): Generator<readonly [string, Histogram]> {
+  for (const [credential, { times }] of metrics.reads) yield [credential, times];
+}
+
 /** prom-client's Histogram takes observations only; ours are counted already, so they go to the registry as the samples they become. */
-function histogram(metrics: Metrics): Metric {
-  const name = 'rekey_call_seconds';
+function histogramOf(name: string, help: string, read: Times): Metric {
   const get = (): Promise<object> => {
-    const values = [...metrics.calls].flatMap(([credential, counters]) => samples(name, credential, counters));
-    return Promise.resolve({ name, help: 'Seconds until the answer began.', type: 'histogram', values, aggregator: 'sum' });
+    const values = [...read()].flatMap(([credential, histogram]) => samples(name, credential, histogram));
+    return Promise.resolve({ name, help, type: 'histogram', values, aggregator: 'sum' });
   };
   return { name, get } as unknown as Metric;
 }
 
-function samples(name: string, credential: string, { buckets, seconds }: CallCounters): Sample[] {
+function samples(name: string, credential: string, { bounds, counts, seconds }: Histogram): Sample[] {
   let count = 0;
-  const cumulative = buckets.map((value, index) => {
+  const cumulative = [...counts].map((value, index) => {
     count += value;
     return {
       labels: { le: index < bounds.length ? String(bounds[index]) : '+Inf', credential },

@@ -202,6 +202,7 @@ export class Call implements Attempted {
   }
 
   answered(head: ResponseHead, raw: Buffer, last: boolean): void {
+    this.#attempt.arrived();
     this.#answer = head;
     if (last) this.#come();
     const grant = this.#grant;
@@ -239,6 +240,7 @@ export class Call implements Attempted {
   }
 
   #judged(grant: Grant, head: ResponseHead, pieces: Buffer[], refused: boolean): void {
+    if (refused) this.#checked.rule.counters.refusals += 1;
     if (refused && !this.#replayed)
       return this.#refused(grant, head, this.#held ?? { pieces: pieces.map((piece) => Buffer.from(piece)), bytes: 0 });
     this.#report(grant, head, refused);
@@ -415,11 +417,12 @@ export class Call implements Attempted {
     if (this.#told) return;
     this.#told = true;
     const { counters } = this.#checked.rule;
+    this.#attempt.arrived();
+    const { reached, waited } = this.#attempt;
     const milliseconds = performance.now() - this.#began;
     const grant = this.#grant;
-    counters.add(status, milliseconds / 1000);
+    counters.add(status, milliseconds / 1000, waited / 1000);
     if (grant !== undefined) counters.version = grant.version;
-    const { reached } = this.#attempt;
     this.#means.audit.add(useOf(this.#checked, { status, reason, milliseconds, grant, reached, replayed: this.#replayed }));
   }
 }

@@ -30,7 +30,8 @@ export interface LiveContext {
   clock: Clock;
   random: () => number;
   log: Log;
-  onRead: (outcome: 'ok' | Reason) => void;
+  /** A read of the source is over, after so many seconds. */
+  onRead: (outcome: 'ok' | Reason, seconds: number) => void;
   /** `use` may answer something else now. */
   onUse: () => void;
 }
@@ -83,6 +84,11 @@ export class Live implements LiveCredential {
       this.#context.onUse();
     }
     return grant;
+  }
+
+  age(): number | undefined {
+    const { age } = this.#cache;
+    return age === undefined ? undefined : age / 1000;
   }
 
   report(version: string, accepted: boolean): void {
@@ -195,13 +201,15 @@ export class Live implements LiveCredential {
   async #read(newest: boolean, signal: AbortSignal): Promise<Reading> {
     const resource = this.#resource;
     if (resource === undefined) throw deleted(this.name);
+    const { clock, onRead } = this.#context;
+    const began = clock.now();
     try {
       const reading = await this.#readAt(wantedVersion(resource, announcedOf(resource, this.#context.stores), newest), signal);
-      this.#context.onRead('ok');
+      onRead('ok', (clock.now() - began) / 1000);
       return reading;
     } catch (error) {
       const failure = error instanceof Failure ? error : this.#unexpected(error);
-      if (!signal.aborted) this.#context.onRead(failure.reason);
+      if (!signal.aborted) onRead(failure.reason, (clock.now() - began) / 1000);
       throw failure;
     }
   }

@@ -1,16 +1,19 @@
 import type { Reason } from '@rekey/lib/reason.ts';
+import { Histogram, added, remote } from './histogram.ts';
 import type { Limit } from './limits.ts';
-
-/** Upper bounds of `rekey_call_seconds`, in seconds. */
-export const bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
 
 /** What one credential's calls add up to. The hot path only adds to numbers; `exposition.ts` reads them when somebody scrapes. */
 export class CallCounters {
   /** By class: 0 = the client went away before an answer, 1 to 5 = 1xx to 5xx. */
   readonly codes: number[] = [0, 0, 0, 0, 0, 0];
-  /** Not cumulative; one more than `bounds`, for everything above them. */
-  readonly buckets: number[] = Array.from({ length: bounds.length + 1 }, () => 0);
-  seconds = 0;
+  /** Until the answer began. */
+  readonly whole = new Histogram(remote);
+  /** Of that, what the upstream took: from sending to the answer's head, with connecting, of all attempts. */
+  readonly upstream = new Histogram(remote);
+  /** The rest. */
+  readonly added = new Histogram(added);
+  /** Answers that refused the credential. */
+  refusals = 0;
   replays = 0;
   /** Values that were replaced in answers. */
   scrubs = 0;
@@ -18,22 +21,29 @@ export class CallCounters {
   active = 0;
   version: string | undefined;
 
-  /** A call whose answer began after `seconds`. `status` is 0 when the client went away before. */
-  add(status: number, seconds: number): void {
+  /** A call whose answer began after `seconds`; `upstream` of them it waited for the upstream. `status` is 0 when the client went away before. */
+  add(status: number, seconds: number, upstream = 0): void {
     const code = Math.floor(status / 100);
     this.codes[code] = (this.codes[code] ?? 0) + 1;
-    let bucket = 0;
-    while (bucket < bounds.length && seconds > (bounds[bucket] ?? 0)) bucket += 1;
-    this.buckets[bucket] = (this.buckets[bucket] ?? 0) + 1;
-    this.seconds += seconds;
+    this.whole.observe(seconds);
+    this.added.observe(seconds - upstream);
+    if (upstream > 0) this.upstream.observe(upstream);
   }
+}
+
+/** Reads of one credential's source. */
+export class SourceReads {
+  readonly outcomes = new Map<'ok' | Reason, number>();
+  readonly times = new Histogram(remote);
 }
 
 /** The sidecar's numbers. Labels are bounded: credentials of the pod, classes of status codes, the closed list of reasons. */
 export class Metrics {
   readonly calls = new Map<string, CallCounters>();
   readonly errors = new Map<Reason, number>();
-  readonly reads = new Map<string, Map<'ok' | Reason, number>>();
+  readonly reads = new Map<string, SourceReads>();
+  /** Seconds since the values that are in memory were read, by credential. */
+  ages: () => Iterable<readonly [credential: string, seconds: number]> = () => [];
   auditLost = 0;
   /** Open connections to upstreams, in use or kept alive. */
   connections = 0;
@@ -60,10 +70,11 @@ export class Metrics {
     this.limits.set(limit, (this.limits.get(limit) ?? 0) + 1);
   }
 
-  /** A read of a source is over. */
-  sourceRead(credential: string, outcome: 'ok' | Reason): void {
-    const outcomes = this.reads.get(credential) ?? new Map<'ok' | Reason, number>();
-    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
-    this.reads.set(credential, outcomes);
+  /** A read of a source is over, after so many seconds. */
+  sourceRead(credential: string, outcome: 'ok' | Reason, seconds: number): void {
+    const reads = this.reads.get(credential) ?? new SourceReads();
+    reads.outcomes.set(outcome, (reads.outcomes.get(outcome) ?? 0) + 1);
+    reads.times.observe(seconds);
+    this.reads.set(credential, reads);
   }
 }

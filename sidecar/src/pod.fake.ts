@@ -15,6 +15,7 @@ import { SecretValue } from '@rekey/lib/secret-value.ts';
 import type { KeyPair } from './certificate.ts';
 import type { Config } from './config.ts';
 import type { Grant, LiveCredential } from './credential.ts';
+import type { CredentialsContext } from './credentials.ts';
 import { issue } from './issue.ts';
 import type { Sidecar, SidecarOptions } from './start.ts';
 import { startSidecar } from './start.ts';
@@ -69,6 +70,10 @@ export class FakeCredential implements LiveCredential {
     return this.cold ? Promise.resolve(grant) : grant;
   }
 
+  age(): number | undefined {
+    return 12;
+  }
+
   async grantAfterRefusal(version: string): Promise<Grant> {
     if (version === this.held) this.reads += 1;
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -107,6 +112,8 @@ export interface FakePod {
   sidecar: Sidecar;
   /** Answers the calls; set anew by each test. */
   handler: Handler;
+  /** A read of github's source is over. */
+  sourceRead: (outcome: 'ok' | Reason, seconds: number) => void;
   /** Lines of the audit so far, parsed; `flushed()` waits until as many are there. */
   audit: Record<string, unknown>[];
   flushed(lines: number): Promise<void>;
@@ -142,6 +149,7 @@ export async function startPod({ github, ...options }: PodOptions = {}): Promise
   const credential = new FakeCredential('github', { hosts: [`${host}:${port}`], ...github?.(port) });
   const credentials = [credential, new FakeCredential('notion', { hosts: [`${otherHost}:${port}`] })];
   const audit: Record<string, unknown>[] = [];
+  let sourceRead: CredentialsContext['onRead'];
   const sidecar = await startSidecar({
     config: configOf(credentials, pki.ca.certificate),
     log: (level, message, fields) => {
@@ -151,7 +159,10 @@ export async function startPod({ github, ...options }: PodOptions = {}): Promise
     trustFolder: folder,
     healthPort: 0,
     lookup: toUpstream,
-    credentials: () => ({ list: () => credentials, onChange: () => {}, stop: () => Promise.resolve() }),
+    credentials: ({ onRead }) => {
+      sourceRead = onRead;
+      return { list: () => credentials, onChange: () => {}, stop: () => Promise.resolve() };
+    },
     auditWrite: (bytes, done) => {
       const text = bytes.toString();
       pod.written += text;
@@ -168,6 +179,7 @@ export async function startPod({ github, ...options }: PodOptions = {}): Promise
     credentials,
     sidecar,
     handler: (_request, response) => void response.end('ok'),
+    sourceRead: (outcome, seconds) => sourceRead?.('github', outcome, seconds),
     audit,
     flushed: (lines) => until(() => audit.length >= lines),
     written: '',

@@ -88,8 +88,9 @@ async function startBehind(health: Health, metrics: Metrics, options: SidecarOpt
     log,
     lookup,
     trusted,
-    onRead: (name, outcome) => metrics.sourceRead(name, outcome),
+    onRead: (name, outcome, seconds) => metrics.sourceRead(name, outcome, seconds),
   });
+  metrics.ages = () => agesOf(credentials);
   const upstream = new Upstream({ lookup, trusted, metrics, ...options.upstream });
   const ways = new Map(injected.map((credential) => [credential.name, injectedWays(credential)]));
   const table = new Table(
@@ -118,4 +119,11 @@ async function startBehind(health: Health, metrics: Metrics, options: SidecarOpt
       await Promise.all([credentials.stop(), audit.stop(), health.stop()]);
     },
   };
+}
+
+function* agesOf(credentials: LiveCredentials): Generator<readonly [string, number]> {
+  for (const credential of credentials.list()) {
+    const age = credential.age();
+    if (age !== undefined) yield [credential.name, age];
+  }
 }

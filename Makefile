@@ -74,7 +74,7 @@ unit: node_modules/.stamp $(cache)/bin/helm ## unit tests: beside the code, no n
 
 .PHONY: integration
 integration: node_modules/.stamp $(cache)/bin/vault $(cache)/bin/kube $(cache)/bin/helm ## integration tests: real servers as processes on loopback
-	@e2e/cluster/native/packages etcd nginx
+	@e2e/cluster/native/packages etcd nginx ip
 	e2e/clouds/moto > /dev/null
 	$(say) 'integration tests'
 	$(call jest,integration)

@@ -18,7 +18,7 @@ export default {
       testMatch: ['<rootDir>/{lib,crds,operator,sidecar,charts,bench}/**/*.test.ts'],
       testPathIgnorePatterns: ['/node_modules/', '\\.integration\\.test\\.ts$'],
     },
-    { ...base, displayName: 'integration', testMatch: ['<rootDir>/{lib,crds,operator,sidecar,charts,e2e}/**/*.integration.test.ts'] },
+    { ...base, displayName: 'integration', testMatch: ['<rootDir>/{lib,crds,operator,sidecar,charts,bench,e2e}/**/*.integration.test.ts'] },
     { ...base, displayName: 'e2e', testMatch: ['<rootDir>/e2e/**/*.e2e.ts'] },
   ],
 };

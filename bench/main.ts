@@ -63,6 +63,6 @@ process.exit(missed.length === 0 ? 0 : 1);
 /** A pod whose credential is read from a real Vault. */
 async function pod(world: World): Promise<SidecarMeans> {
   const apiServer = await fakeApiServer();
-  mountPod(await startVault(world), apiServer);
+  mountPod((await startVault(world)).place, apiServer);
   return { upstreamCA: world.upstreamCA, apiServerPort: apiServer.server.port };
 }

@@ -16,8 +16,8 @@ const mounted = '/run/rekey';
 const credential = 'bench';
 export const placeholder = `Bearer rekey-placeholder-${credential}`;
 
-/** Makes the folders of a new pod with one credential, in the place of those of the last one. The API server knows what the pod knows. */
-export function mountPod(place: Place, apiServer: FakeApiServer): void {
+/** Makes the folders of a new pod with one credential, in the place of those of the last one; `more` is what its spec has besides. The API server knows what the pod knows. */
+export function mountPod(place: Place, apiServer: FakeApiServer, more: Partial<Credential['spec']> = {}): void {
   const { source, store, files } = place;
   const spec: Credential['spec'] = {
     source,
@@ -31,6 +31,7 @@ export function mountPod(place: Place, apiServer: FakeApiServer): void {
     cacheTTLSeconds: 60,
     maxStaleSeconds: 300,
     suspend: false,
+    ...more,
   };
   const stores = store === undefined ? [] : [{ name: 'default', spec: store }];
   rmSync(mounted, { recursive: true, force: true });

@@ -82,21 +82,21 @@ async function opened(child: ChildProcess): Promise<number> {
 }
 
 /** Calls through the sidecar until one is answered with 200: the credential is there. The API refuses any call without it. */
-export async function firstCall(): Promise<void> {
+export async function firstCall(path = '/v1/items'): Promise<void> {
   const statuses: number[] = [];
   for (const end = performance.now() + 10_000; performance.now() < end; await pause(1)) {
-    const status = await call();
+    const status = await call(path);
     if (status === 200) return;
     statuses.push(status);
   }
   throw new Error(`no call through the sidecar was answered with 200 in 10 s, but with ${[...new Set(statuses)].join()}`);
 }
 
-function call(): Promise<number> {
+function call(path: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const headers = { host, authorization: placeholder };
     // The pod's CA is not what is tested here.
-    request({ host: '127.0.0.1', servername: host, path: '/v1/items', headers, agent: false, rejectUnauthorized: false }, (response) => {
+    request({ host: '127.0.0.1', servername: host, path, headers, agent: false, rejectUnauthorized: false }, (response) => {
       response.resume().on('end', () => resolve(response.statusCode ?? 0));
     })
       .on('error', reject)

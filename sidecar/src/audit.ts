@@ -81,8 +81,7 @@ export class Audit {
     if (this.#bytes + line.length > mostBytes) return this.#onLost(1);
     this.#lines.push(line);
     this.#bytes += line.length;
-    if (this.#bytes >= batchBytes) this.#send();
-    else this.#timer ??= setTimeout(() => this.#send(), batchMilliseconds);
+    this.#sendSoon();
   }
 
   /** Resolves once everything is written, or after `milliseconds`; then what is left is counted as lost. */
@@ -118,6 +117,12 @@ export class Audit {
     return this.#timeText;
   }
 
+  /** A write that is under way goes on here: what came meanwhile is a batch of its own only once it is large or old enough. */
+  #sendSoon(): void {
+    if (this.#bytes >= batchBytes || this.#idle.length > 0) this.#send();
+    else if (this.#lines.length > 0) this.#timer ??= setTimeout(() => this.#send(), batchMilliseconds);
+  }
+
   #send(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -145,7 +150,7 @@ export class Audit {
       }
       if (failed) this.#onLost(lines);
       this.#writing = 0;
-      this.#send();
+      this.#sendSoon();
     });
   }
 }

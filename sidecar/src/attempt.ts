@@ -1,6 +1,7 @@
 import { Failure } from '@rekey/lib/reason.ts';
 import type { RequestBody } from './body.ts';
 import type { Checked } from './head.ts';
+import type { Turn } from './turn.ts';
 import type { Upstream } from './upstream.ts';
 import type { Exchange, UpstreamConnection } from './upstream-connection.ts';
 
@@ -11,6 +12,12 @@ const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 export interface Attempted extends Exchange {
   /** There is no connection. */
   undialled(failure: Failure): void;
+}
+
+/** How an upstream is reached. */
+export interface Ways {
+  upstream: Upstream;
+  turn: Turn;
 }
 
 /** Gets a call's request to its upstream: on a kept connection where that is safe, or on a new one. */
@@ -25,11 +32,13 @@ export class Attempt {
   readonly #upstream: Upstream;
   readonly #checked: Checked;
   readonly #upload: RequestBody;
+  readonly #turn: Turn;
   #cancel: (() => void) | undefined;
   #sentAt: number | undefined;
 
-  constructor(upstream: Upstream, checked: Checked, upload: RequestBody) {
+  constructor({ upstream, turn }: Ways, checked: Checked, upload: RequestBody) {
     this.#upstream = upstream;
+    this.#turn = turn;
     this.#checked = checked;
     this.#upload = upload;
     this.isIdempotent = idempotent.has(checked.head.method);
@@ -43,14 +52,18 @@ export class Attempt {
     const kept = fresh ? undefined : this.#upstream.take(host, port, this.isIdempotent);
     if (kept === undefined) return this.#dial(head, told);
     if (this.isIdempotent) return this.#begin(kept, head, told);
-    // The kernel may know already that the other side has ended it: then we hear of it before the next turn.
-    const turn = setImmediate(() => {
-      this.#cancel = undefined;
-      if (kept.isOpen) this.#begin(kept, head, told);
-      else this.#dial(head, told);
+    // The kernel may know already that the other side has ended it: then we hear of it before this turn ends.
+    let isCancelled = false;
+    this.#turn.write({
+      endTurn: () => {
+        if (isCancelled) return;
+        this.#cancel = undefined;
+        if (kept.isOpen) this.#begin(kept, head, told);
+        else this.#dial(head, told);
+      },
     });
     this.#cancel = () => {
-      clearImmediate(turn);
+      isCancelled = true;
       kept.destroy();
     };
   }
@@ -92,14 +105,9 @@ export class Attempt {
     });
   }
 
-  /** What there is of the body leaves in one piece with the head. */
   #begin(connection: UpstreamConnection, head: string, told: Exchange): void {
     this.connection = connection;
     this.reached = true;
-    if (this.#upload.isPresent) {
-      connection.cork();
-      process.nextTick(() => connection.uncork());
-    }
     connection.begin(told, this.#checked.head.method, head);
     this.#upload.attach(connection);
   }

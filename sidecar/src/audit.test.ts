@@ -131,6 +131,23 @@ test('each line is written or counted as lost, however slow the reader is', asyn
   expect(written.map((line) => (JSON.parse(line) as { path: string }).path)).toEqual(written.map((_line, index) => `/${index}`));
 });
 
+test('lines that come while others are written wait for a batch of their own', async () => {
+  let writes = 0;
+  const write = (bytes: Buffer, done: (error: Error | null, written: number) => void): void => {
+    writes += 1;
+    setImmediate(done, null, bytes.length);
+  };
+  const audit = new Audit({ who, write, onLost: () => {} });
+  for (let index = 0; index < 250; index += 1) audit.add(use);
+  expect(writes).toBe(1);
+  for (let turn = 0; turn < 20; turn += 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+    audit.add(use);
+  }
+  await audit.stop();
+  expect(writes).toBeLessThan(5);
+});
+
 test('a pipe that is full is tried again, one that is gone loses its lines', async () => {
   let lost = 0;
   const codes = ['EAGAIN', 'EPIPE'];

@@ -40,7 +40,10 @@ export interface AuditOptions {
 
 const batchBytes = 64 * 1024;
 const batchMilliseconds = 50;
-const mostBytes = 1024 * 1024;
+/** A pipe whose reader is stuck costs 1 MiB at most. */
+const mostBatches = 16;
+/** In UTF-8, of a UTF-16 code unit. */
+const mostBytesOfCharacter = 3;
 const mostPath = 1024;
 /** W3C Trace Context, version 00. */
 const traceparentPattern = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/u;
@@ -49,6 +52,13 @@ const toStdout: NonNullable<AuditOptions['write']> = (bytes, done) => writeTo(1,
 
 /** One field of a line and its comma; nothing when there is nothing to tell. */
 const text = (name: string, value: string | undefined): string => (value === undefined ? '' : `"${name}":${JSON.stringify(value)},`);
+
+/** Lines that leave in one write. */
+interface Batch {
+  bytes: Buffer;
+  filled: number;
+  lines: number;
+}
 
 /**
  * Writes one JSON line a use, in batches and never waiting: stdout is a pipe whose reader may be slow, and process.stdout would
@@ -61,8 +71,10 @@ export class Audit {
   readonly #now: () => number;
   #millisecond = Number.NaN;
   #timeText = '';
-  #lines: string[] = [];
-  #bytes = 0;
+  /** Batches that wait, the one that is being filled among them as the last. */
+  #batches: Batch[] = [];
+  /** One that was written, to be filled again: text that is kept as strings for so long would be work for the garbage collector. */
+  #spare: Buffer | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** Lines of the one batch that is being written. */
   #writing = 0;
@@ -78,9 +90,10 @@ export class Audit {
 
   add(use: Use): void {
     const line = this.#lineOf(use);
-    if (this.#bytes + line.length > mostBytes) return this.#onLost(1);
-    this.#lines.push(line);
-    this.#bytes += line.length;
+    const batch = this.#batchFor(line);
+    if (batch === undefined) return this.#onLost(1);
+    batch.filled += batch.bytes.write(line, batch.filled, 'utf8');
+    batch.lines += 1;
     this.#sendSoon();
   }
 
@@ -90,9 +103,21 @@ export class Audit {
     const late = new Promise<void>((resolve) => setTimeout(resolve, milliseconds).unref());
     this.#send();
     await Promise.race([written, late]);
-    const left = this.#lines.length + this.#writing;
+    const left = this.#batches.reduce((sum, { lines }) => sum + lines, this.#writing);
     if (left > 0) this.#onLost(left);
-    this.#lines = [];
+    this.#batches = [];
+  }
+
+  /** Undefined when no more may wait. */
+  #batchFor(line: string): Batch | undefined {
+    const last = this.#batches.at(-1);
+    if (last !== undefined && last.filled + line.length * mostBytesOfCharacter <= batchBytes) return last;
+    const isTooLong = line.length * mostBytesOfCharacter > batchBytes && Buffer.byteLength(line) > batchBytes;
+    if (isTooLong || this.#batches.length >= mostBatches) return undefined;
+    const batch = { bytes: this.#spare ?? Buffer.allocUnsafeSlow(batchBytes), filled: 0, lines: 0 };
+    this.#spare = undefined;
+    this.#batches.push(batch);
+    return batch;
   }
 
   /** By hand, since one JSON.stringify of all fields takes several times as long, for every call. */
@@ -117,39 +142,38 @@ export class Audit {
     return this.#timeText;
   }
 
-  /** A write that is under way goes on here: what came meanwhile is a batch of its own only once it is large or old enough. */
+  /** A few lines wait for others, also when a write has just been done: each write costs as much as some calls. */
   #sendSoon(): void {
-    if (this.#bytes >= batchBytes || this.#idle.length > 0) this.#send();
-    else if (this.#lines.length > 0) this.#timer ??= setTimeout(() => this.#send(), batchMilliseconds);
+    if (this.#batches.length > 1 || this.#idle.length > 0) this.#send();
+    else if (this.#batches.length > 0) this.#timer ??= setTimeout(() => this.#send(), batchMilliseconds);
   }
 
   #send(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#writing > 0) return;
-    if (this.#lines.length === 0) return this.#tellIdle();
-    const lines = this.#lines;
-    this.#lines = [];
-    this.#bytes = 0;
-    this.#writing = lines.length;
-    this.#writeOut(Buffer.from(lines.join('')), lines.length);
+    const batch = this.#batches.shift();
+    if (batch === undefined) return this.#tellIdle();
+    this.#writing = batch.lines;
+    this.#writeOut(batch.bytes.subarray(0, batch.filled), batch);
   }
 
   #tellIdle(): void {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  #writeOut(bytes: Buffer, lines: number): void {
+  #writeOut(bytes: Buffer, batch: Batch): void {
     this.#write(bytes, (error, written) => {
       const rest = error === null ? bytes.subarray(written) : bytes;
       const failed = error !== null && (error as NodeJS.ErrnoException).code !== 'EAGAIN';
       if (!failed && rest.length > 0) {
         // A full pipe that does not block; its reader needs a moment.
-        setTimeout(() => this.#writeOut(rest, lines), error === null ? 0 : batchMilliseconds);
+        setTimeout(() => this.#writeOut(rest, batch), error === null ? 0 : batchMilliseconds);
         return;
       }
-      if (failed) this.#onLost(lines);
+      if (failed) this.#onLost(batch.lines);
       this.#writing = 0;
+      this.#spare = batch.bytes;
       this.#sendSoon();
     });
   }

@@ -57,7 +57,7 @@ export class Connection implements Client {
 
   constructor(socket: Socket, entrance: Entrance, house: House) {
     this.#socket = socket;
-    this.#outlet = new Outlet(socket, () => this.#call?.clientDrained());
+    this.#outlet = new Outlet(socket, house.means.turn, () => this.#call?.clientDrained());
     this.#entrance = entrance;
     this.#house = house;
     this.#since = house.now();
@@ -93,7 +93,7 @@ export class Connection implements Client {
 
   destroy(): void {
     this.#call = undefined;
-    this.#socket.destroy();
+    this.#outlet.destroy();
   }
 
   /** Ends it, unless a call runs. */

@@ -26,7 +26,9 @@ import type { Client } from './relay.ts';
 import { Reply } from './relay.ts';
 import { needlesOf } from './scrub/needles.ts';
 import { Scrubbed } from './scrub/scrubbed.ts';
+import type { Due, Turn } from './turn.ts';
 import type { Upstream } from './upstream.ts';
+import type { Outcome } from './use.ts';
 import { useOf } from './use.ts';
 
 /** What all calls share. */
@@ -35,6 +37,7 @@ export interface Means {
   audit: Audit;
   metrics: Metrics;
   limits: Limits;
+  turn: Turn;
 }
 
 /** What came of an answer while it is not decided whether it goes on: copies, since a connection's bytes are good for the moment only. */
@@ -48,7 +51,7 @@ interface Held {
  * One call: finds the placeholder, fetches the value, sends, looks for a refusal, replays once with a newer value, and hands the
  * answer on. Each step goes on by a callback; only a value that is not in memory costs a promise.
  */
-export class Call implements Attempted {
+export class Call implements Attempted, Due {
   /** Finds the end of the request's body; undefined when there is none. */
   readonly reader: BodyReader | undefined;
   readonly upload: RequestBody;
@@ -74,7 +77,7 @@ export class Call implements Attempted {
   #asking = false;
   #replayed = false;
   #retried = false;
-  #told = false;
+  #outcome: Outcome | undefined;
   #over = false;
 
   constructor(means: Means, client: Client, checked: Checked) {
@@ -85,7 +88,7 @@ export class Call implements Attempted {
     this.#found = find({ fields: head.fields, target }, rule.spec?.inject ?? [], rule.placeholders);
     this.reader = requestBody(head.control, this.#isSearched ? undefined : (lines) => trailerLines(lines, twins(this.#found)));
     this.upload = new RequestBody(this.reader !== undefined, (on) => client.flow(on));
-    this.#attempt = new Attempt(means.upstream, checked, this.upload);
+    this.#attempt = new Attempt(means, checked, this.upload);
     this.#reply = new Reply(client, head);
   }
 
@@ -307,8 +310,8 @@ export class Call implements Attempted {
     } catch (error) {
       return this.#fail(error);
     }
-    this.#tell(head.status, undefined);
     let more = this.#reply.begin(head, first, this.#isUnasked());
+    this.#tell(head.status, undefined);
     for (const piece of rest) more = this.#reply.write(piece) && more;
     this.#wrote(more);
   }
@@ -414,8 +417,7 @@ export class Call implements Attempted {
 
   /** One line and one count a call, when its answer begins: a stream may last for hours. */
   #tell(status: number, reason: Reason | undefined): void {
-    if (this.#told) return;
-    this.#told = true;
+    if (this.#outcome !== undefined) return;
     const { counters } = this.#checked.rule;
     this.#attempt.arrived();
     const { reached, waited } = this.#attempt;
@@ -423,6 +425,12 @@ export class Call implements Attempted {
     const grant = this.#grant;
     counters.add(status, milliseconds / 1000, waited / 1000);
     if (grant !== undefined) counters.version = grant.version;
-    this.#means.audit.add(useOf(this.#checked, { status, reason, milliseconds, grant, reached, replayed: this.#replayed }));
+    this.#outcome = { status, reason, milliseconds, grant, reached, replayed: this.#replayed };
+    this.#means.turn.afterWrites(this);
+  }
+
+  /** The answer is out: nobody waits for its line. */
+  endTurn(): void {
+    if (this.#outcome !== undefined) this.#means.audit.add(useOf(this.#checked, this.#outcome));
   }
 }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import type { Due, Turn } from './turn.ts';
 
 const packBytes = 64 * 1024;
 const mostSpare = 16;
@@ -11,52 +12,73 @@ const take = (): Buffer => spare.pop() ?? Buffer.allocUnsafeSlow(packBytes);
 const giveBack = (pack: Buffer): void => void (spare.length < mostSpare && spare.push(pack));
 
 /**
- * What goes out to a client. Takes views that are good only for the moment, without copying them where that can be: TLS encrypts at once
- * what is written while no other write is under way. What comes meanwhile is packed, and leaves in one write.
+ * What goes out to a client. Takes views that are good only for the moment: they are packed, and a pack leaves in one write at the end of
+ * the turn, or as soon as the write before it is done.
  */
-export class Outlet {
+export class Outlet implements Due {
   readonly #socket: Socket;
+  readonly #turn: Turn;
   readonly #onDrained: () => void;
-  /** In clear the kernel may take a part, and the rest is read later. */
+  /** TLS encrypts at once what is written. In clear the kernel may take a part, and the rest is read later. */
   readonly #encrypts: boolean;
+  #isDue = false;
   #isWriting = false;
-  #packs: Buffer[] = [];
+  readonly #packs: Buffer[] = [];
   /** Of the last pack. */
   #filled = 0;
   #isFull = false;
 
-  constructor(socket: Socket, onDrained: () => void) {
+  constructor(socket: Socket, turn: Turn, onDrained: () => void) {
     this.#socket = socket;
+    this.#turn = turn;
     this.#onDrained = onDrained;
     this.#encrypts = socket instanceof TLSSocket;
   }
 
   /** False when enough waits already: go on when `onDrained` is called. */
   write(bytes: Buffer): boolean {
-    if (!this.#isWriting) {
-      this.#isWriting = true;
-      this.#socket.write(this.#encrypts ? bytes : Buffer.from(bytes), this.#wrote);
-      return true;
-    }
     this.#pack(bytes);
+    if (!this.#isWriting && !this.#isDue) {
+      this.#isDue = true;
+      this.#turn.write(this);
+    }
     this.#isFull ||= this.#packs.length > 1;
     return !this.#isFull;
   }
 
+  endTurn(): void {
+    this.#isDue = false;
+    if (!this.#isWriting && this.#packs.length > 0) this.#send();
+  }
+
   /** Ends the connection behind what was written. */
   end(): void {
-    while (this.#packs.length > 0) this.#socket.write(this.#unpack());
+    this.#flush();
     this.#socket.end();
   }
 
-  readonly #wrote = (): void => {
-    this.#isWriting = this.#packs.length > 0;
-    if (!this.#isWriting) return this.#drained();
+  /** Ends the connection at once; what was written leaves as far as it can. */
+  destroy(): void {
+    this.#flush();
+    this.#socket.destroy();
+  }
+
+  #flush(): void {
+    while (this.#packs.length > 0) this.#socket.write(this.#unpack());
+  }
+
+  #send(): void {
+    this.#isWriting = true;
     const last = this.#packs.length === 1;
     const bytes = this.#unpack();
     this.#socket.write(bytes, this.#wrote);
     if (this.#encrypts) giveBack(Buffer.from(bytes.buffer));
     if (last) this.#drained();
+  }
+
+  readonly #wrote = (): void => {
+    this.#isWriting = false;
+    if (this.#packs.length > 0) this.#send();
   };
 
   #drained(): void {

@@ -20,6 +20,7 @@ import { Metrics } from './metrics.ts';
 import { createLookup } from './resolve.ts';
 import { Table } from './rule.ts';
 import { startTls } from './tls.ts';
+import { Turn } from './turn.ts';
 import { trustedBy } from './trust.ts';
 import type { UpstreamOptions } from './upstream.ts';
 import { Upstream } from './upstream.ts';
@@ -91,7 +92,8 @@ async function startBehind(health: Health, metrics: Metrics, options: SidecarOpt
     onRead: (name, outcome, seconds) => metrics.sourceRead(name, outcome, seconds),
   });
   metrics.ages = () => agesOf(credentials);
-  const upstream = new Upstream({ lookup, trusted, metrics, ...options.upstream });
+  const turn = new Turn();
+  const upstream = new Upstream({ lookup, trusted, metrics, turn, ...options.upstream });
   const ways = new Map(injected.map((credential) => [credential.name, injectedWays(credential)]));
   const table = new Table(
     () => credentials.list(),
@@ -99,7 +101,7 @@ async function startBehind(health: Health, metrics: Metrics, options: SidecarOpt
     (name) => ways.get(name) ?? [],
   );
   const door = await openDoor({
-    means: { upstream, audit, metrics, limits: { ...defaultLimits, ...options.limits } },
+    means: { upstream, audit, metrics, limits: { ...defaultLimits, ...options.limits }, turn },
     table,
     entrances,
     context: () => tls.context(),

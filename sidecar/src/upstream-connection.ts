@@ -6,6 +6,7 @@ import { hasBareLineFeed } from './http/find-head.ts';
 import { Malformed } from './http/malformed.ts';
 import type { ResponseHead } from './http/response-head.ts';
 import { isBodiless, persists, readResponseHead } from './http/response-head.ts';
+import type { Due, Turn } from './turn.ts';
 
 const headEnd = Buffer.from('\r\n\r\n');
 const mostHeadBytes = 65_536;
@@ -33,7 +34,7 @@ export interface Home {
 }
 
 /** One verified connection to an upstream: carries one request at a time, finds the ends of its answers, and passes their bytes on. */
-export class UpstreamConnection {
+export class UpstreamConnection implements Due {
   /** It has carried a request before: then the other side may have ended it without our knowing. */
   reused = false;
   /** For how many seconds the other side keeps it idle, where it said so. */
@@ -42,6 +43,8 @@ export class UpstreamConnection {
   idleSince = 0;
   readonly #socket: TLSSocket;
   readonly #home: Home;
+  readonly #turn: Turn;
+  #isDue = false;
   #exchange: Exchange | undefined;
   #method = '';
   #reader: BodyReader | undefined;
@@ -53,9 +56,10 @@ export class UpstreamConnection {
   #isPaused = false;
   #error: Error | undefined;
 
-  constructor(socket: TLSSocket, home: Home) {
+  constructor(socket: TLSSocket, home: Home, turn: Turn) {
     this.#socket = socket;
     this.#home = home;
+    this.#turn = turn;
     socket.on('end', () => this.#ended());
     socket.on('drain', () => this.#exchange?.drained());
     socket.on('error', (error: Error) => (this.#error = error));
@@ -78,10 +82,12 @@ export class UpstreamConnection {
     this.#requested = false;
     this.#taken = false;
     this.#informed = 0;
+    this.#hold();
     this.#socket.write(head, 'latin1', this.#took);
   }
 
   write(piece: Buffer): void {
+    this.#hold();
     this.#socket.write(piece);
   }
 
@@ -113,13 +119,17 @@ export class UpstreamConnection {
     this.#socket.destroy();
   }
 
-  /** Bundles what is written until `uncork`. */
-  cork(): void {
-    this.#socket.cork();
+  endTurn(): void {
+    this.#isDue = false;
+    this.#socket.uncork();
   }
 
-  uncork(): void {
-    this.#socket.uncork();
+  /** What is written in one turn leaves in one piece. */
+  #hold(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    this.#socket.cork();
+    this.#turn.write(this);
   }
 
   readonly #took = (error?: Error | null): void => {

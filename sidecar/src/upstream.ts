@@ -4,6 +4,7 @@ import type { SecureContext, TLSSocket } from 'node:tls';
 import { errorCode } from '@rekey/lib/log.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { Metrics } from './metrics.ts';
+import type { Turn } from './turn.ts';
 import { UpstreamConnection } from './upstream-connection.ts';
 import type { Home } from './upstream-connection.ts';
 
@@ -12,6 +13,7 @@ export interface UpstreamOptions {
   /** What upstreams are verified with. */
   trusted: () => SecureContext;
   metrics: Metrics;
+  turn: Turn;
   connectMilliseconds?: number;
   idleMilliseconds?: number;
 }
@@ -33,13 +35,15 @@ interface Address {
 class Kept implements Home {
   readonly #dial: (session: Buffer | undefined, read: (bytes: Buffer) => void) => TLSSocket;
   readonly #idleMilliseconds: number;
+  readonly #turn: Turn;
   readonly #idle: UpstreamConnection[] = [];
   readonly #all = new Set<TLSSocket>();
   #session: Buffer | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(dial: (session: Buffer | undefined, read: (bytes: Buffer) => void) => TLSSocket, idleMilliseconds: number) {
+  constructor(dial: (session: Buffer | undefined, read: (bytes: Buffer) => void) => TLSSocket, turn: Turn, idleMilliseconds: number) {
     this.#dial = dial;
+    this.#turn = turn;
     this.#idleMilliseconds = idleMilliseconds;
   }
 
@@ -71,7 +75,7 @@ class Kept implements Home {
     socket.once('error', failed).once('close', failed);
     socket.once('close', () => this.#all.delete(socket));
     socket.once('secureConnect', () => {
-      made = new UpstreamConnection(socket, this);
+      made = new UpstreamConnection(socket, this, this.#turn);
       settle(made, undefined);
     });
     return () =>
@@ -148,7 +152,8 @@ export class Upstream {
     const key = `${host}:${port}`;
     const known = this.#hosts.get(key);
     if (known !== undefined) return known;
-    const kept = new Kept((session, read) => this.#connect({ host, port }, session, read), this.#options.idleMilliseconds ?? 45_000);
+    const { turn, idleMilliseconds = 45_000 } = this.#options;
+    const kept = new Kept((session, read) => this.#connect({ host, port }, session, read), turn, idleMilliseconds);
     this.#hosts.set(key, kept);
     return kept;
   }

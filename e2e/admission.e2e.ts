@@ -49,7 +49,7 @@ test('with the operator away an opted-in pod is refused by the policy, and any o
     expect(await refusal(await probePod(space, 'probe2', { labels: { app: 'probe' } }))).toContain('ValidatingAdmissionPolicy');
     expect(await refusal(await probePod(space, 'other', { labels: { 'rekey.dev/inject': 'false' } }))).toBe('');
   } finally {
-    await kubectl('-n', 'rekey-system', 'scale', 'deployment/rekey-operator', '--replicas=1');
+    await kubectl('-n', 'rekey-system', 'scale', 'deployment/rekey-operator', '--replicas=2');
     await kubectl('-n', 'rekey-system', 'rollout', 'status', 'deployment/rekey-operator', '--timeout=120s');
   }
   await until('the webhook injects again', 60, async () =>

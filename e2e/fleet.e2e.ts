@@ -97,7 +97,7 @@ test('API server and operator away for two minutes under traffic: no call fails,
     // Each waits up to half a minute before it asks an API server again that was away. So does the kubelet, but a kubelet that starts
     // anew takes its pods for unready for a moment, and their services refuse calls.
     for (const name of ['controller-manager', 'scheduler']) await run('e2e/cluster/component', ['restart', name]);
-    await kubectl('-n', 'rekey-system', 'scale', 'deployment/rekey-operator', '--replicas=1');
+    await kubectl('-n', 'rekey-system', 'scale', 'deployment/rekey-operator', '--replicas=2');
   }
   for (const { server, version } of rotations) await propagated(server.name, await version());
   const stats = await driver.stop();

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { credentialSpec } from '@rekey/crds/credential.ts';
 import { storeSpec } from '@rekey/crds/store.ts';
 import { parse } from 'yaml';
-import { parseConfig } from '../../operator/src/config.ts';
+import { operatorContainer, parseConfig } from '../../operator/src/config.ts';
 import { address, template } from './template.fixture.ts';
 import type { Manifest } from './template.fixture.ts';
 
@@ -45,7 +45,10 @@ describe('rights', () => {
       'ClusterRole rekey-sidecar: list,watch rekey.dev/mcpcredentials',
       'ClusterRole rekey-sidecar: patch rekey.dev/mcpcredentialbindings/status',
       'ClusterRole rekey-store-reader: list,watch rekey.dev/mcpcredentialstores',
+      'Role rekey-operator: create coordination.k8s.io/leases',
       'Role rekey-operator: create core/serviceaccounts/token [rekey-operator]',
+      'Role rekey-operator: get core/pods',
+      'Role rekey-operator: get,patch coordination.k8s.io/leases [rekey-operator]',
     ]);
   });
 
@@ -118,6 +121,59 @@ describe('the operator', () => {
   });
 });
 
+describe('availability', () => {
+  const selector = { matchLabels: { 'app.kubernetes.io/name': 'rekey', 'app.kubernetes.io/component': 'operator' } };
+
+  test('there are two replicas, on two nodes where there are two, and a drain takes one at a time', () => {
+    const manifests = template();
+    const { spec } = one(manifests, 'Deployment', 'rekey-operator');
+    expect(spec).toMatchObject({ replicas: 2, strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } }, selector });
+    expect(spec?.template?.spec.topologySpreadConstraints).toEqual([
+      {
+        topologyKey: 'kubernetes.io/hostname',
+        maxSkew: 1,
+        whenUnsatisfiable: 'ScheduleAnyway',
+        labelSelector: selector,
+        matchLabelKeys: ['pod-template-hash'],
+      },
+    ]);
+    const budget = { maxUnavailable: 1, selector, unhealthyPodEvictionPolicy: 'AlwaysAllow' };
+    expect(one(manifests, 'PodDisruptionBudget', 'rekey-operator').spec).toEqual(budget);
+  });
+
+  test('a single replica holds up no drain', () => {
+    expect(template(['replicas=1']).filter(({ kind }) => kind === 'PodDisruptionBudget')).toEqual([]);
+  });
+
+  test('spread, priority and what the webhook does without an operator are values', () => {
+    const spread = ['topologyKey=topology.kubernetes.io/zone', 'maxSkew=2', 'whenUnsatisfiable=DoNotSchedule'];
+    const values = [...spread.map((value) => `topologySpreadConstraints[0].${value}`), 'priorityClassName=system-cluster-critical'];
+    const manifests = template([...values, 'webhook.failurePolicy=Fail']);
+    const pod = one(manifests, 'Deployment', 'rekey-operator').spec?.template?.spec;
+    expect(pod?.priorityClassName).toBe('system-cluster-critical');
+    expect(pod?.topologySpreadConstraints).toMatchObject([
+      { topologyKey: 'topology.kubernetes.io/zone', maxSkew: 2, whenUnsatisfiable: 'DoNotSchedule', labelSelector: selector },
+    ]);
+    const { webhooks = [] } = one(manifests, 'MutatingWebhookConfiguration', 'rekey-operator');
+    expect(webhooks.map(({ failurePolicy }) => failurePolicy)).toEqual(['Fail', 'Fail']);
+    expect(template(['topologySpreadConstraints=null']).filter(({ kind }) => kind === 'Deployment')).toMatchObject([
+      { spec: { template: { spec: expect.not.objectContaining({ topologySpreadConstraints: expect.anything() }) } } },
+    ]);
+  });
+
+  test.each([
+    ['over nothing', { maxSkew: 1 }],
+    ['of pods of others', { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { app: 'other' } } }],
+  ])('a spread %s is refused', (_what, constraint) => {
+    expect(() => template([], 'rekey-system', { topologySpreadConstraints: [constraint] })).toThrow("at '/topologySpreadConstraints/0'");
+  });
+
+  test('a replica that looks whether the leader lives looks at its container', () => {
+    const containers = one(template(), 'Deployment', 'rekey-operator').spec?.template?.spec.containers;
+    expect(containers?.map(({ name }) => name)).toEqual([operatorContainer]);
+  });
+});
+
 describe('admission', () => {
   test('the webhook and the policy that fails closed select the same pods', () => {
     const manifests = template();
@@ -157,7 +213,9 @@ describe('values', () => {
     'a path where certificates belong': 'vault.caBundle=/etc/ssl/ca.pem',
     'an image with its tag in the repository': 'image.sidecar.repository=rekey/sidecar:1',
     'an image with a scheme': 'image.operator.repository=https://registry/rekey',
-    'a second replica': 'replicas=2',
+    'no replica': 'replicas=0',
+    'more replicas than a caBundle keeps CAs of': 'replicas=6',
+    'a disruption budget that holds up every drain': 'podDisruptionBudget.maxUnavailable=0',
     'a failure policy that is none': 'webhook.failurePolicy=Maybe',
     'a timeout that the API server would not wait for': 'webhook.timeoutSeconds=31',
     'a poll without a pause': 'pollIntervalSeconds=0',

@@ -10,6 +10,7 @@ export interface Rule {
   verbs: string[];
 }
 interface Container {
+  name: string;
   image: string;
   env: { name: string; value?: string }[];
   securityContext: object;
@@ -18,13 +19,20 @@ interface Selectors {
   namespaceSelector: object;
   objectSelector: object;
 }
+interface Pod {
+  securityContext: object;
+  containers: Container[];
+  initContainers?: Container[];
+  priorityClassName?: string;
+  topologySpreadConstraints?: object[];
+}
 export interface Manifest {
   kind: string;
   metadata: { name: string; namespace?: string };
   rules?: Rule[];
   webhooks?: (Selectors & { name: string; failurePolicy: string; clientConfig: object })[];
   spec?: {
-    template?: { spec: { securityContext: object; containers: Container[]; initContainers?: Container[] } };
+    template?: { spec: Pod };
     policyName?: string;
     failurePolicy?: string;
     validationActions?: string[];

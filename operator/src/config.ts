@@ -2,7 +2,7 @@
  * The operator takes its configuration from environment variables, read once at its start.
  *
  *   REKEY_NAMESPACE                 required; the operator's own namespace (fieldRef metadata.namespace)
- *   REKEY_POD                       its own pod, for events (fieldRef metadata.name)                          default rekey-operator
+ *   REKEY_POD                       its own pod, for events and the Lease (fieldRef metadata.name)            default rekey-operator
  *   REKEY_SERVICE_ACCOUNT           its own service account (fieldRef spec.serviceAccountName)                default rekey-operator
  *   REKEY_SIDECAR_CLUSTER_ROLE      ClusterRole that it gives the service accounts of injected pods           default rekey-sidecar
  *   REKEY_DEFAULT_STORE             spec of the MCPCredentialStore `default` as JSON, which the operator then keeps; empty means none
@@ -28,6 +28,9 @@ import type { StoreSpec } from '@rekey/crds/store.ts';
 import type { Level } from '@rekey/lib/log.ts';
 import type { Environment } from './environment.ts';
 import { EnvironmentReader } from './environment.ts';
+
+/** Its name in the chart's Deployment: what a kubelet says of it is what it says of the operator's process. */
+export const operatorContainer = 'operator';
 
 export interface Config {
   readonly namespace: string;

@@ -27,11 +27,12 @@ log('info', 'the webhook listens', { port: operator.webhookPort });
 log('info', 'health and metrics listen', { port: operator.healthPort });
 
 let stopping = false;
-function stop(): void {
+function stop(code: number): void {
   if (stopping) process.exit(1);
   stopping = true;
   log('info', 'the operator stops');
-  operator.stop().then(() => process.exit(0), fail);
+  operator.stop().then(() => process.exit(code), fail);
 }
-process.on('SIGTERM', stop);
-process.on('SIGINT', stop);
+process.on('SIGTERM', () => stop(0));
+process.on('SIGINT', () => stop(0));
+void operator.lost.then(() => stop(1));

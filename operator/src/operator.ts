@@ -1,9 +1,13 @@
+import { randomBytes } from 'node:crypto';
 import type { Log } from '@rekey/lib/log.ts';
 import { sleep } from '@rekey/lib/backoff.ts';
 import type { Registry } from 'prom-client';
 import { createCertificate } from './certificate.ts';
 import type { Config } from './config.ts';
+import type { Leadership } from './controller/start.ts';
 import type { Kubernetes } from './kubernetes.ts';
+import { identityOf } from './lease/holder.ts';
+import { electLeader } from './lease/lease.ts';
 import { healthApp, startHealthServer, startWebhookServer } from './server.ts';
 import { webhookApp } from './webhook/app.ts';
 import { admissionMetrics } from './webhook/metrics.ts';
@@ -12,7 +16,9 @@ import type { State } from './webhook/review.ts';
 /** What every part of the operator gets. */
 export interface Context {
   config: Config;
+  /** Writes while this replica leads, and not for a moment longer. */
   kubernetes: Kubernetes;
+  leadership: Leadership;
   log: Log;
   registry: Registry;
   /** Aborts when the operator stops. */
@@ -29,25 +35,29 @@ export type StartController = (context: Context) => Controller | Promise<Control
 export interface Operator {
   webhookPort: number;
   healthPort: number;
-  /** Unready at once; admissions under way, and those of clients that have not heard of it yet, are still answered. */
+  /** Resolves when another replica may lead while this one thought that it did. Then it must end. */
+  lost: Promise<void>;
+  /** Another replica leads at once. Unready at once; admissions under way, and those of clients that have not heard of it yet, are still answered. */
   stop: () => Promise<void>;
 }
 
 /** How long the cluster takes to stop sending admissions to a pod that is not ready any more. */
 const drainMilliseconds = 3000;
 
-interface Options extends Omit<Context, 'signal'> {
+interface Options extends Omit<Context, 'signal' | 'leadership'> {
   startController: StartController;
   drainMilliseconds?: number;
 }
 
-/** Starts the parts in the order of their needs: state, certificate, servers. */
+/** Starts the parts in the order of their needs: lease, state, certificate, servers. All replicas serve the webhook; the leader writes. */
 export async function startOperator({ startController, ...context }: Options): Promise<Operator> {
   const { config, kubernetes, log, registry } = context;
   const stopping = new AbortController();
   const { signal } = stopping;
   let draining = false;
-  const { state, stop } = await startController({ config, kubernetes, log, registry, signal });
+  const identity = identityOf(config.pod, randomBytes(4).toString('hex'));
+  const lease = electLeader({ kubernetes, namespace: config.namespace, identity, log });
+  const { state, stop } = await startController({ config, kubernetes: lease.kubernetes, leadership: lease, log, registry, signal });
   const { namespace, service, clusterDomain, webhookConfiguration } = config;
   const names = [`${service}.${namespace}.svc`, `${service}.${namespace}.svc.${clusterDomain}`];
   const certificate = await createCertificate({ kubernetes, configuration: webhookConfiguration, names, log });
@@ -60,9 +70,10 @@ export async function startOperator({ startController, ...context }: Options): P
   return {
     webhookPort: webhook.port,
     healthPort: health.port,
+    lost: lease.lost,
     stop: async () => {
       draining = true;
-      await sleep(context.drainMilliseconds ?? drainMilliseconds, signal);
+      await Promise.all([lease.release(), sleep(context.drainMilliseconds ?? drainMilliseconds, signal)]);
       await webhook.close();
       stopping.abort();
       await Promise.all([renewing, stop(), health.close()]);

@@ -25,8 +25,8 @@ export interface ActContext {
 export async function actOnCredential(credential: Credential, status: CredentialStatus, context: ActContext): Promise<void> {
   const before = credential.status ?? {};
   if (same(before, status)) return;
-  const { namespace, name, uid } = credential.metadata;
-  const object = { apiVersion, kind: 'MCPCredential', metadata: { name, namespace, uid } };
+  const { namespace, name, uid, resourceVersion } = credential.metadata;
+  const object = { apiVersion, kind: 'MCPCredential', metadata: { name, namespace, uid, resourceVersion } };
   const path = `${apiPath}/namespaces/${namespace}/mcpcredentials/${name}/status`;
   if (!(await write(path, { ...object, status }, { context, table: context.state.credentials }))) return;
   const reason = findCondition(status.conditions, 'Ready')?.reason ?? '';
@@ -46,8 +46,8 @@ function count(news: readonly News[], status: CredentialStatus, metrics: Metrics
 export async function actOnStore(store: Store, status: StoreStatus, context: ActContext): Promise<void> {
   const before = store.status ?? {};
   if (same(before, status)) return;
-  const { name, uid } = store.metadata;
-  const object = { apiVersion, kind: 'MCPCredentialStore', metadata: { name, uid } };
+  const { name, uid, resourceVersion } = store.metadata;
+  const object = { apiVersion, kind: 'MCPCredentialStore', metadata: { name, uid, resourceVersion } };
   if (!(await write(`${apiPath}/mcpcredentialstores/${name}/status`, { ...object, status }, { context, table: context.state.stores })))
     return;
   context.log('info', 'status written', { store: name, reason: findCondition(status.conditions, 'Ready')?.reason ?? '' });
@@ -59,7 +59,11 @@ interface Target<T extends Credential | Store> {
   table: Table<T>;
 }
 
-/** False when the object is gone. The answer goes into the state at once, so that the next decision does not rest on the old status. */
+/**
+ * With the resourceVersion that the decision rests on: an operator that was paused, and thinks that it still leads, overwrites nothing.
+ * False when the object is gone, or was written by somebody else: the watch tells of that, and it is decided
+ * anew. The answer goes into the state at once, so that the next decision does not rest on the old status.
+ */
 async function write<T extends Credential | Store>(path: string, body: object, { context, table }: Target<T>): Promise<boolean> {
   try {
     const written = await context.kubernetes.apply<T>(path, body);
@@ -67,7 +71,7 @@ async function write<T extends Credential | Store>(path: string, body: object, {
     if (table.get(keyOf(written))?.metadata.uid === metadata.uid) table.set({ ...written, metadata });
     return true;
   } catch (error) {
-    if (error instanceof KubernetesError && error.status === 404) return false;
+    if (error instanceof KubernetesError && (error.status === 404 || error.status === 409)) return false;
     throw error;
   }
 }

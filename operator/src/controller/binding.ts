@@ -32,7 +32,9 @@ async function bind(key: string, pod: Pod, { kubernetes, state, record }: Contex
   const existing = state.bindings.get(key);
   if (existing !== undefined && same(comparable(existing), comparable(wanted))) return;
   const { namespace, name } = pod.metadata;
-  await kubernetes.apply(`${apiPath}/namespaces/${namespace}/mcpcredentialbindings/${name}`, wanted);
+  // Who was paused knows an old pod, and must not write it over the new one.
+  const metadata = { ...wanted.metadata, resourceVersion: existing?.metadata.resourceVersion };
+  await unlessOutdated(() => kubernetes.apply(`${apiPath}/namespaces/${namespace}/mcpcredentialbindings/${name}`, { ...wanted, metadata }));
   if (existing !== undefined || pod.warnings.length === 0) return;
   const news = { type: 'Warning', reason: 'EquivalentIdentity', message: pod.warnings.join('; ') } as const;
   await record({ apiVersion: 'v1', kind: 'Pod', metadata: pod.metadata }, [news]);
@@ -48,9 +50,15 @@ async function refresh(pod: Pod, { kubernetes, state }: Context): Promise<void> 
   const wanted = refreshOf(credentials.filter((credential) => credential !== undefined));
   const value = wanted[refreshAnnotation];
   if (value === undefined || value === pod.refresh) return;
+  // With its UID: a pod that was made again under the name is another one.
+  const change = { metadata: { uid, annotations: wanted } };
+  await unlessOutdated(() => kubernetes.patch(`/api/v1/namespaces/${namespace}/pods/${name}`, change));
+}
+
+/** Of an object that is another one by now, or gone, the watch tells; then its pod's turn comes again. */
+async function unlessOutdated(write: () => Promise<unknown>): Promise<void> {
   try {
-    // With its UID: a pod that was made again under the name is another one.
-    await kubernetes.patch(`/api/v1/namespaces/${namespace}/pods/${name}`, { metadata: { uid, annotations: wanted } });
+    await write();
   } catch (error) {
     if (error instanceof KubernetesError && (error.status === 404 || error.status === 409)) return;
     throw error;

@@ -15,6 +15,8 @@
  *     rbac.authorization.k8s.io    clusterroles                    bind of the sidecars' ClusterRole alone (KEP: privilege escalation prevention)
  *   in its own namespace
  *     core                         serviceaccounts/token           create, of its own service account alone
+ *     core                         pods                            get (lease/)
+ *     coordination.k8s.io          leases                          create; get, patch of the name rekey-operator alone (lease/)
  *
  * Server-side apply is the verb patch, and create where the object is not there yet.
  */
@@ -45,10 +47,16 @@ export interface ControllerContext {
   log: Log;
   signal: AbortSignal;
   registry: Registry;
-  /** Resolves once this replica leads. Until then it only watches, which is what the webhook needs. */
-  leading?: Promise<unknown>;
+  /** Of this replica among the others; without it there are no others. */
+  leadership?: Leadership;
   now?: () => number;
   random?: () => number;
+}
+
+/** Until `leading` resolves, and once `ended` aborts, a replica only watches, which is what the webhook needs. */
+export interface Leadership {
+  leading: Promise<unknown>;
+  ended: AbortSignal;
 }
 
 export interface Controller {
@@ -68,11 +76,12 @@ export function startController(context: ControllerContext): Controller {
   const signal = AbortSignal.any([context.signal, ended.signal]);
   const state = emptyState();
   const watches = new Watches({ get: context.kubernetes.get, log: context.log, signal, state });
-  const begin = async (): Promise<void> => {
-    await Promise.all([watches.ready, context.leading]);
-    if (!signal.aborted) watches.onChange = startWork(context, state, signal);
+  const begin = async ({ leading, ended: over }: Partial<Leadership> = {}): Promise<void> => {
+    const working = over === undefined ? signal : AbortSignal.any([signal, over]);
+    await Promise.all([watches.ready, leading]);
+    if (!working.aborted) watches.onChange = startWork(context, state, working);
   };
-  void begin();
+  void begin(context.leadership);
   return {
     state: {
       credentials: (namespace) => state.credentials.in(namespace),

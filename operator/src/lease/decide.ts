@@ -1,0 +1,78 @@
+/** coordination.k8s.io/v1 LeaseSpec, as far as it is used. Times have six fraction digits (MicroTime), or the API server refuses them. */
+export interface LeaseSpec {
+  holderIdentity?: string;
+  leaseDurationSeconds?: number;
+  acquireTime?: string;
+  renewTime?: string;
+  leaseTransitions?: number;
+}
+
+/** What one replica knows when it looks at the record. */
+export interface Observation {
+  /** Undefined when there is no Lease yet. */
+  spec: LeaseSpec | undefined;
+  /** Our own identity. */
+  us: string;
+  /** For how long the record has not changed before our eyes. Its own times are of another clock and decide nothing. */
+  unchangedMilliseconds: number;
+  /** Whether the holder's container has ended since the last renewal, as its kubelet says (`holder.ts`). */
+  ended: boolean;
+}
+
+export type Step = 'create' | 'take' | 'renew' | 'wait';
+
+export const leaseSeconds = 15;
+/** A leader that could not renew for this long writes no more: 5 s before another may take the Lease. */
+export const deadlineMilliseconds = 10_000;
+export const retryMilliseconds = 2000;
+/** Two renewals are missing, or nearly: a leader that lives has one every two seconds. */
+export const silentMilliseconds = 3500;
+
+/**
+ * | the Lease | its holder | the record has not changed for | its container | step   |
+ * |-----------|------------|--------------------------------|---------------|--------|
+ * | not there | -          | -                              | -             | create |
+ * | there     | nobody     | any time                       | -             | take   |
+ * | there     | we         | any time                       | -             | renew  |
+ * | there     | another    | less than 3.5 s                | any           | wait   |
+ * | there     | another    | less than its duration         | may run       | wait   |
+ * | there     | another    | less than its duration         | has ended     | take   |
+ * | there     | another    | its duration                   | any           | take   |
+ */
+export function decideLease({ spec, us, unchangedMilliseconds, ended }: Observation): Step {
+  if (spec === undefined) return 'create';
+  const { holderIdentity = '' } = spec;
+  if (holderIdentity === '') return 'take';
+  if (holderIdentity === us) return 'renew';
+  const patience = ended ? silentMilliseconds : durationOf(spec);
+  return unchangedMilliseconds >= patience ? 'take' : 'wait';
+}
+
+/** Whether it matters if the holder's container has ended: else nobody need be asked. */
+export function isSilent({ spec, us, unchangedMilliseconds }: Omit<Observation, 'ended'>): boolean {
+  const { holderIdentity = '' } = spec ?? {};
+  return holderIdentity !== '' && holderIdentity !== us && unchangedMilliseconds >= silentMilliseconds;
+}
+
+function durationOf({ leaseDurationSeconds = leaseSeconds }: LeaseSpec): number {
+  return leaseDurationSeconds * 1000;
+}
+
+/** The record that says that we hold it. */
+export function heldBy(us: string, before: LeaseSpec, step: Exclude<Step, 'wait'>, now: Date): LeaseSpec {
+  const renewTime = microTime(now);
+  const { leaseTransitions = 0, acquireTime = renewTime } = before;
+  const held = { holderIdentity: us, leaseDurationSeconds: leaseSeconds, renewTime };
+  if (step === 'renew') return { ...held, acquireTime, leaseTransitions };
+  return { ...held, acquireTime: renewTime, leaseTransitions: step === 'create' ? 0 : leaseTransitions + 1 };
+}
+
+/** The record that says that nobody does, so that the next one need not wait. */
+export function released({ acquireTime, leaseTransitions = 0 }: LeaseSpec, now: Date): LeaseSpec {
+  const kept = acquireTime === undefined ? {} : { acquireTime };
+  return { ...kept, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime(now), leaseTransitions };
+}
+
+function microTime(date: Date): string {
+  return date.toISOString().replace('Z', '000Z');
+}

@@ -35,7 +35,7 @@ describe('rights', () => {
       'ClusterRole rekey-operator: bind rbac.authorization.k8s.io/clusterroles [rekey-sidecar]',
       'ClusterRole rekey-operator: create,patch core/events',
       'ClusterRole rekey-operator: create,patch rekey.dev/mcpcredentialstores [default]',
-      'ClusterRole rekey-operator: get,patch admissionregistration.k8s.io/mutatingwebhookconfigurations [rekey-operator]',
+      'ClusterRole rekey-operator: get,list,watch,patch admissionregistration.k8s.io/mutatingwebhookconfigurations [rekey-operator]',
       'ClusterRole rekey-operator: list,watch core/namespaces,pods',
       'ClusterRole rekey-operator: list,watch rekey.dev/mcpcredentials,mcpcredentialstores',
       'ClusterRole rekey-operator: list,watch,create,patch rbac.authorization.k8s.io/rolebindings [rekey-sidecar]',

@@ -35,6 +35,11 @@ export function trusts({ webhooks = [] }: WebhookConfiguration, pem: string): bo
   return webhooks.length > 0 && webhooks.every(({ clientConfig }) => decoded(clientConfig).includes(pem));
 }
 
+/** The first webhook's; `trusts` tells of the others. */
+export function bundleOf({ webhooks = [] }: WebhookConfiguration): string {
+  return decoded(webhooks[0]?.clientConfig ?? {});
+}
+
 function decoded({ caBundle = '' }: { caBundle?: string }): string {
   return Buffer.from(caBundle, 'base64').toString();
 }

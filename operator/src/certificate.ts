@@ -5,7 +5,7 @@ import { listAndWatch } from '@rekey/lib/watch.ts';
 import type { Authority, Serving } from './certificate-authority.ts';
 import { createAuthority, createServing, isDue } from './certificate-authority.ts';
 import type { WebhookConfiguration } from './certificate-bundle.ts';
-import { bundlePatch, trusts } from './certificate-bundle.ts';
+import { bundleOf, bundlePatch, trusts } from './certificate-bundle.ts';
 import type { Kubernetes } from './kubernetes.ts';
 import type { ServingCertificate } from './server.ts';
 
@@ -24,6 +24,8 @@ export interface Certificate {
   current: () => ServingCertificate;
   /** Whether the API server was told of the CA of the current certificate. */
   trusted: () => boolean;
+  /** The bundle that the API server has, as it was read or written last. */
+  published: () => string;
   /**
    * Checks twice a minute until the signal aborts, and when somebody has changed the configuration: who empties it takes the CAs of all
    * replicas away. No timer is longer, so neither a suspended machine nor a changed clock is missed.
@@ -44,6 +46,7 @@ interface Holding {
   authorities: Authority[];
   serving: Serving;
   trusted: boolean;
+  published: string;
   /** Since when all CAs have stood in the bundle, as far as we know. */
   knownSince: Date;
 }
@@ -56,11 +59,13 @@ export async function createCertificate(options: CertificateOptions): Promise<Ce
     authorities: [authority],
     serving: await createServing(authority, names, now()),
     trusted: false,
+    published: '',
     knownSince: now(),
   };
   return {
     current: () => holding.serving,
     trusted: () => holding.trusted,
+    published: () => holding.published,
     run: async (signal, onChange) => {
       const changes = changesOf(options, signal);
       while (!signal.aborted) {
@@ -122,13 +127,17 @@ function newestOf({ authorities, serving }: Holding): Authority {
 async function writeBundle(holding: Holding, { kubernetes, configuration, log }: CertificateOptions, now: Date): Promise<boolean> {
   const path = `${collection}/${configuration}`;
   const found = (await kubernetes.read<WebhookConfiguration>(path)) ?? { metadata: { name: configuration } };
-  holding.trusted = trusts(found, holding.serving.authority.cert);
+  observe(holding, found);
   if ((found.webhooks ?? []).length === 0) throw Object.assign(new Error('no webhooks'), { code: 'NotFound' });
   const ours = holding.authorities.map(({ cert }) => cert);
   const patch = bundlePatch(found, ours, now);
   if (patch === undefined) return false;
-  await kubernetes.patch(path, patch, 'application/strategic-merge-patch+json');
-  holding.trusted = true;
+  observe(holding, await kubernetes.patch<WebhookConfiguration>(path, patch, 'application/strategic-merge-patch+json'));
   log('info', 'wrote the CA of the webhook', { name: configuration, count: ours.length });
   return true;
+}
+
+function observe(holding: Holding, configuration: WebhookConfiguration): void {
+  holding.trusted = trusts(configuration, holding.serving.authority.cert);
+  holding.published = bundleOf(configuration);
 }

@@ -17,9 +17,10 @@ let configuration: FakeWebhookConfiguration;
 let operator: Operator;
 let synced: boolean;
 let stopped: number;
+let stores: () => [];
 
 beforeEach(async () => {
-  [synced, stopped] = [true, 0];
+  [synced, stopped, stores] = [true, 0, () => []];
   configuration = fakeWebhookConfiguration();
   server = await startFakeApiServer((received) => configuration.handler(received));
   operator = await start();
@@ -45,6 +46,16 @@ test('is not ready while its CA cannot be written', async () => {
   operator = await start();
   await until(async () => Promise.resolve(server.received.length > before));
   expect((await health('/readyz')).status).toBe(503);
+});
+
+test('is not ready when a pod could not be admitted, and tells why it is not', async () => {
+  await until(async () => (await health('/readyz')).status === 200);
+  stores = () => {
+    throw new Error('broken');
+  };
+  expect(await health('/readyz')).toEqual({ status: 503, text: 'not ready: its webhook does not answer a review of its own\n' });
+  synced = false;
+  expect((await health('/readyz')).text).toBe('not ready: the caches have not synced\n');
 });
 
 test('answers the webhook by its Service name, verified with the CA of the bundle', async () => {
@@ -84,7 +95,7 @@ async function start(): Promise<Operator> {
     registry: new Registry(),
     drainMilliseconds: 0,
     startController: () => ({
-      state: { synced: () => synced, credentials: () => [], stores: () => [], namespaceLabels: () => ({}) },
+      state: { synced: () => synced, credentials: () => [], stores: () => stores(), namespaceLabels: () => ({}) },
       stop: () => void (stopped += 1),
     }),
   });

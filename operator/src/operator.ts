@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { Log } from '@rekey/lib/log.ts';
 import { sleep } from '@rekey/lib/backoff.ts';
 import type { Registry } from 'prom-client';
@@ -11,6 +11,7 @@ import { electLeader } from './lease/lease.ts';
 import { healthApp, startHealthServer, startWebhookServer } from './server.ts';
 import { webhookApp } from './webhook/app.ts';
 import { admissionMetrics } from './webhook/metrics.ts';
+import { passesSelfCheck } from './webhook/self-check.ts';
 import type { State } from './webhook/review.ts';
 
 /** What every part of the operator gets. */
@@ -62,10 +63,17 @@ export async function startOperator({ startController, ...context }: Options): P
   const names = [`${service}.${namespace}.svc`, `${service}.${namespace}.svc.${clusterDomain}`];
   const certificate = await createCertificate({ kubernetes, configuration: webhookConfiguration, names, log });
   const metrics = admissionMetrics(registry);
-  const app = webhookApp({ state, settings: config.sidecar, metrics, log, draining: () => draining });
+  const uid = randomUUID();
+  const app = webhookApp({ state, settings: config.sidecar, metrics, log, draining: () => draining, ownReview: uid });
   const webhook = await startWebhookServer(app, config.webhookPort, certificate.current());
-  const ready = (): boolean => !draining && state.synced() && certificate.trusted();
-  const health = await startHealthServer(healthApp(registry, ready), config.healthPort);
+  const check = { port: webhook.port, name: names[0] ?? '', uid, namespace };
+  const unready = async (): Promise<string | undefined> => {
+    if (draining) return 'it stops';
+    if (!state.synced()) return 'the caches have not synced';
+    if (!certificate.trusted()) return `its CA is not in the MutatingWebhookConfiguration ${webhookConfiguration}`;
+    return (await passesSelfCheck(check, certificate.published())) ? undefined : 'its webhook does not answer a review of its own';
+  };
+  const health = await startHealthServer(healthApp(registry, unready), config.healthPort);
   const renewing = certificate.run(signal, webhook.setCertificate);
   return {
     webhookPort: webhook.port,

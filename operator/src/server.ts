@@ -56,13 +56,16 @@ async function close(server: Server, milliseconds: number): Promise<void> {
   clearTimeout(deadline);
 }
 
-/** `/healthz` says that the process answers, `/readyz` that it can admit pods. */
-export function healthApp(registry: Registry, ready: () => boolean): Express {
+/** `/healthz` says that the process answers, `/readyz` that it can admit pods, or why not: asked by many at once, it looks once. */
+export function healthApp(registry: Registry, unready: () => Promise<string | undefined>): Express {
+  let looking: Promise<string | undefined> | undefined;
   const app = bareApp();
   app.get('/healthz', (_request, response) => void response.type('text').send('ok\n'));
-  app.get('/readyz', (_request, response) => {
-    if (ready()) response.type('text').send('ok\n');
-    else response.status(503).type('text').send('not ready\n');
+  app.get('/readyz', async (_request, response) => {
+    looking ??= unready().finally(() => (looking = undefined));
+    const why = await looking;
+    if (why === undefined) response.type('text').send('ok\n');
+    else response.status(503).type('text').send(`not ready: ${why}\n`);
   });
   app.get('/metrics', async (_request, response) => {
     response.type(registry.contentType).send(await registry.metrics());

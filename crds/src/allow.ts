@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Rule } from './rule.ts';
 import { withRules } from './rule.ts';
 
 const pathPrefix = withRules(
@@ -20,7 +21,7 @@ const pathPrefix = withRules(
   ],
 );
 
-const allowed = z
+const fields = z
   .object({
     methods: z
       .array(z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']))
@@ -29,8 +30,17 @@ const allowed = z
       .optional()
       .meta({ description: 'All methods, unless given.', 'x-kubernetes-list-type': 'set' }),
     pathPrefix,
+    upgrade: z.enum(['WebSocket']).optional().meta({
+      description: 'Whether a call may begin a WebSocket, besides what else it may do. What that carries then is not looked at.',
+    }),
   })
   .meta({ description: 'Calls that may go out.' });
+const beginsWithGet: Rule<z.output<typeof fields>> = {
+  cel: `!has(self.upgrade) || !has(self.methods) || 'GET' in self.methods`,
+  message: 'a WebSocket begins with GET: add it to methods, or leave methods out',
+  holds: ({ upgrade, methods }) => upgrade === undefined || methods === undefined || methods.includes('GET'),
+};
+const allowed = withRules(fields, [beginsWithGet]);
 export type Allowed = z.output<typeof allowed>;
 
 export const allow = z.array(allowed).min(1).max(16).optional().meta({
@@ -38,3 +48,16 @@ export const allow = z.array(allowed).min(1).max(16).optional().meta({
     'The calls that may go out to the hosts, with the credential or without; all others get 403 CallNotAllowed. All calls, unless given.',
   'x-kubernetes-list-type': 'atomic',
 });
+
+interface Searched {
+  allow?: Allowed[] | undefined;
+  scrubResponses?: boolean | undefined;
+}
+
+export const allowRules: readonly Rule<Searched>[] = [
+  {
+    cel: '!has(self.scrubResponses) || !self.scrubResponses || !has(self.allow) || !self.allow.exists(entry, has(entry.upgrade))',
+    message: 'scrubResponses cannot search what a WebSocket carries: leave out scrubResponses, or upgrade in allow',
+    holds: ({ allow, scrubResponses }) => scrubResponses !== true || !(allow ?? []).some(({ upgrade }) => upgrade !== undefined),
+  },
+];

@@ -74,6 +74,7 @@ export const goodInputs: Readonly<Record<string, Record<string, unknown>>> = {
     rotation: { probe: { path: '/user' } },
   },
   'calls by method and path': { allow: [{ methods: ['GET', 'HEAD'] }, { methods: ['POST'], pathPrefix: '/projects/a%2Fb/issues' }] },
+  'a WebSocket below a path': { allow: [{ pathPrefix: '/api' }, { methods: ['GET'], pathPrefix: '/ws', upgrade: 'WebSocket' }] },
   'a Kubernetes Secret': { source: { kubernetesSecret: { name: 'github', key: 'ca.crt' } } },
 };
 
@@ -191,6 +192,16 @@ export const badInputs: readonly BadInput[] = [
   { name: 'a prefix without a slash', spec: { allow: [{ pathPrefix: 'user' }] }, message: 'a path prefix starts with a slash' },
   { name: 'a prefix that climbs', spec: { allow: [{ pathPrefix: '/user/../admin' }] }, message: 'a path prefix has no empty segment' },
   { name: 'a prefix with an empty segment', spec: { allow: [{ pathPrefix: '/user//x' }] }, message: 'a path prefix has no empty segment' },
+  {
+    name: 'a WebSocket that begins with POST',
+    spec: { allow: [{ methods: ['POST'], pathPrefix: '/ws', upgrade: 'WebSocket' }] },
+    message: 'a WebSocket begins with GET',
+  },
+  {
+    name: 'a WebSocket whose bytes would be searched',
+    spec: { allow: [{ upgrade: 'WebSocket' }], scrubResponses: true },
+    message: 'scrubResponses cannot search what a WebSocket carries',
+  },
   {
     name: 'a header that frames the request',
     spec: { inject: [{ header: { name: 'Content-Length' } }] },

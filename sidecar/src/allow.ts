@@ -1,4 +1,4 @@
-import type { Allowed } from '@rekey/crds/credential.ts';
+import type { Allowed, CredentialSpec } from '@rekey/crds/credential.ts';
 
 /** RFC 3986 section 2.3: encoded or not, they are the same. */
 const unreserved = /^[A-Za-z0-9._~-]$/u;
@@ -9,23 +9,41 @@ const ambiguous = /%(?:00|25(?:2e|2f|5c|00))|\\|%5c|%(?![0-9a-f]{2})/iu;
 /** A segment that is dropped or climbs, however it is written; some servers take off what follows `;` first. */
 const dots = /(?:^|\/)[.]{1,2}(?:;[^/]*)?(?=\/|$)/u;
 
+/** A call, as far as it matters whether it may go. The target is in origin form. */
+interface Wish {
+  method: string;
+  target: string;
+  /** It begins a WebSocket. */
+  upgrades: boolean;
+}
+
+const noUpgrade = 'spec.allow of the credential holds no entry with upgrade: WebSocket for this path';
+
 /**
- * Why `spec.allow` keeps a call here, or undefined when it may go. The target is in origin form.
+ * Why the spec keeps a call here, or undefined when it may go.
  *
- * | allow     | the path can be read in two ways | an entry has method and path | goes |
- * |-----------|----------------------------------|------------------------------|------|
- * | not given | -                                | -                            | yes  |
- * | given     | yes                              | -                            | no   |
- * | given     | no                               | yes                          | yes  |
- * | given     | no                               | no                           | no   |
+ * | allow     | the path can be read in two ways | an entry has method and path | a WebSocket, and no such entry has upgrade | goes |
+ * |-----------|----------------------------------|------------------------------|--------------------------------------------|------|
+ * | not given | -                                | -                            | no                                         | yes  |
+ * | not given | -                                | -                            | yes                                        | no   |
+ * | given     | yes                              | -                            | -                                          | no   |
+ * | given     | no                               | no                           | -                                          | no   |
+ * | given     | no                               | yes                          | yes                                        | no   |
+ * | given     | no                               | yes                          | no                                         | yes  |
+ *
+ * A WebSocket goes nowhere with `scrubResponses`: what it carries cannot be searched.
  */
-export function denialOf(allow: readonly Allowed[] | undefined, method: string, target: string): string | undefined {
-  if (allow === undefined) return undefined;
+export function denialOf({ allow, scrubResponses }: Pick<CredentialSpec, 'allow' | 'scrubResponses'>, wish: Wish): string | undefined {
+  const { method, target, upgrades } = wish;
+  if (upgrades && scrubResponses === true) return 'scrubResponses cannot search what a WebSocket carries';
+  if (allow === undefined) return upgrades ? noUpgrade : undefined;
   const question = target.indexOf('?');
   const path = normal(question < 0 ? target : target.slice(0, question));
   if (path === undefined)
     return 'the path can be read in two ways: send it without empty segments, . and .., backslashes and doubly encoded characters';
-  if (allow.some(({ methods, pathPrefix }) => isOf(method, methods) && isBelow(path, pathPrefix))) return undefined;
+  const fits = ({ methods, pathPrefix }: Allowed): boolean => isOf(method, methods) && isBelow(path, pathPrefix);
+  if (allow.some((entry) => fits(entry) && (!upgrades || entry.upgrade !== undefined))) return undefined;
+  if (upgrades && allow.some(fits)) return noUpgrade;
   return 'spec.allow of the credential holds no such method and path';
 }
 

@@ -83,6 +83,12 @@ export class Attempt {
     this.connection = undefined;
   }
 
+  /** Ends it once what was written is on its way. */
+  finish(): void {
+    this.connection?.finish();
+    this.connection = undefined;
+  }
+
   /**
    * Whether the request may be sent again after it got no answer (RFC 9112 section 9.3.1, RFC 9110 section 9.2.2).
    *

@@ -52,6 +52,8 @@ export class Connection implements Client {
   #bytes: Buffer | undefined;
   /** A call was under way when they came. */
   #isAhead = false;
+  /** Takes what comes, once it is no HTTP any more. */
+  #through: ((bytes: Buffer) => void) | undefined;
   #isParsing = false;
   #isEnding = false;
 
@@ -83,6 +85,14 @@ export class Connection implements Client {
   fail(answer: OwnAnswer, close: boolean): void {
     this.#outlet.write(bytesOf(answer, close || this.#house.isStopping, this.#method));
     this.answered(close);
+  }
+
+  through(pass: (bytes: Buffer) => void): void {
+    const bytes = this.#bytes;
+    this.#bytes = undefined;
+    this.#through = pass;
+    if (this.#socket.isPaused()) this.#socket.resume();
+    if (bytes !== undefined) pass(bytes);
   }
 
   answered(close: boolean): void {
@@ -124,6 +134,7 @@ export class Connection implements Client {
   #read(bytes: Buffer): void {
     if (this.#isEnding) return;
     if (this.#reader !== undefined) return this.#body(this.#reader, bytes);
+    if (this.#through !== undefined) return this.#through(bytes);
     if (this.#bytes === undefined) this.#since = this.#house.now();
     this.#bytes = this.#bytes === undefined ? bytes : Buffer.concat([this.#bytes, bytes]);
     if (this.#call === undefined) return this.#parse();

@@ -8,6 +8,7 @@ export function discard(connection: UpstreamConnection): void {
   const done = (): void => clearTimeout(timer);
   const nobody: Exchange = {
     informed: () => {},
+    switches: () => false,
     answered: (_head, _raw, last) => (last ? done() : undefined),
     more: (_piece, last) => (last ? done() : undefined),
     drained: () => {},

@@ -30,6 +30,7 @@ import type { Due, Turn } from './turn.ts';
 import type { Upstream } from './upstream.ts';
 import type { Outcome } from './use.ts';
 import { useOf } from './use.ts';
+import { isSwitched } from './web-socket.ts';
 
 /** What all calls share. */
 export interface Means {
@@ -78,6 +79,7 @@ export class Call implements Attempted, Due {
   #replayed = false;
   #retried = false;
   #outcome: Outcome | undefined;
+  #isSwitched = false;
   #over = false;
 
   constructor(means: Means, client: Client, checked: Checked) {
@@ -93,7 +95,7 @@ export class Call implements Attempted, Due {
   }
 
   start(): void {
-    const { head, target, rule } = this.#checked;
+    const { head, target, rule, webSocket } = this.#checked;
     const { spec, counters } = rule;
     counters.active += 1;
     if (counters.active > this.#means.limits.calls) {
@@ -101,7 +103,7 @@ export class Call implements Attempted, Due {
       return this.#fail(new Failure('CallLimitReached'));
     }
     if (spec === undefined) return this.#fail(new Failure('CredentialDeleted'));
-    const denial = denialOf(spec.allow, head.method, target);
+    const denial = denialOf(spec, { method: head.method, target, upgrades: webSocket !== undefined });
     if (denial !== undefined) return this.#fail(new Failure('CallNotAllowed', denial));
     if (this.#isSearched && this.upload.isPresent) return this.#gather();
     this.#ask();
@@ -195,7 +197,23 @@ export class Call implements Attempted, Due {
   }
 
   drained(): void {
-    this.upload.drained();
+    if (this.#isSwitched) this.#client.flow(true);
+    else this.upload.drained();
+  }
+
+  switches(head: ResponseHead): boolean {
+    const { webSocket } = this.#checked;
+    return webSocket !== undefined && isSwitched(head, webSocket);
+  }
+
+  /** A WebSocket has begun: from now on it is bytes both ways. */
+  #switch(): void {
+    this.#isSwitched = true;
+    this.#client.through((bytes) => {
+      const { connection } = this.#attempt;
+      connection?.write(bytes);
+      if (connection?.full === true) this.#client.flow(false);
+    });
   }
 
   informed(head: ResponseHead, raw: Buffer): void {
@@ -313,6 +331,7 @@ export class Call implements Attempted, Due {
     let more = this.#reply.begin(head, first, this.#isUnasked());
     this.#tell(head.status, undefined);
     for (const piece of rest) more = this.#reply.write(piece) && more;
+    if (head.status === 101) this.#switch();
     this.#wrote(more);
   }
 
@@ -402,7 +421,8 @@ export class Call implements Attempted, Due {
   closed(): void {
     if (this.#over) return;
     this.#tell(0, undefined);
-    this.#attempt.end();
+    if (this.#isSwitched) this.#attempt.finish();
+    else this.#attempt.end();
     this.#end();
     this.upload.forget();
   }

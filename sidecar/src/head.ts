@@ -3,6 +3,7 @@ import type { Entrance } from './entrance.ts';
 import { Malformed } from './http/malformed.ts';
 import type { RequestHead } from './http/request-head.ts';
 import type { Rule, Table } from './rule.ts';
+import { handshakeKey } from './web-socket.ts';
 
 /** A request that may go on: its head, its rule, its upstream, and its target in origin form. */
 export interface Checked {
@@ -11,6 +12,8 @@ export interface Checked {
   host: string;
   port: number;
   target: string;
+  /** The key of a WebSocket's handshake. */
+  webSocket: string | undefined;
 }
 
 /**
@@ -20,7 +23,7 @@ export interface Checked {
  * |--------------------------------------------------|--------------------|
  * | CONNECT, TRACE                                   | MethodNotSupported |
  * | Host missing                                     | RequestInvalid     |
- * | Upgrade                                          | RequestInvalid     |
+ * | an Upgrade that is not a WebSocket's handshake   | RequestInvalid     |
  * | an Expect that is not 100-continue               | RequestInvalid, 417 |
  * | a target with a fragment, or neither a path nor `*` of OPTIONS | RequestInvalid |
  * | Host or target name another host than the one of the entrance  | HostNotConfigured |
@@ -29,7 +32,7 @@ export interface Checked {
 export function check(head: RequestHead, entrance: Entrance, table: Table): Checked {
   const { method, control } = head;
   if (method === 'CONNECT' || method === 'TRACE') throw new Failure('MethodNotSupported');
-  if (control.upgrade !== undefined) throw new Failure('RequestInvalid', 'upgrades such as WebSocket are not forwarded');
+  const webSocket = control.upgrade === undefined ? undefined : handshakeKey(head);
   if (control.expect !== undefined && control.expect !== '100-continue') throw new Malformed('the only expectation is 100-continue', 417);
   if (control.host === undefined) throw new Failure('RequestInvalid', 'the request has no Host');
   if (!entrance.names(control.host)) {
@@ -40,7 +43,7 @@ export function check(head: RequestHead, entrance: Entrance, table: Table): Chec
   const { host, port } = entrance;
   const rule = table.find(entrance);
   if (rule === undefined) throw new Failure('HostNotConfigured');
-  return { head, rule, host, port, target };
+  return { head, rule, host, port, target, webSocket };
 }
 
 /** RFC 9112 section 3.2: a server takes the absolute form too, but only for itself. */

@@ -4,6 +4,7 @@ import type { Checked } from './head.ts';
 import { endToEnd, linesOf } from './hop.ts';
 import { Names } from './http/fields.ts';
 import type { Found } from './inject.ts';
+import { switching } from './relay.ts';
 import { carrying, targetWith, twins } from './inject.ts';
 
 /** Methods whose requests have no body unless a field says so (RFC 9110 section 8.6). */
@@ -28,7 +29,7 @@ export interface Writing {
 const ofTheBody = new Names(['content-digest', 'repr-digest', 'digest', 'content-md5']);
 
 /** The request's head as it leaves: Host and framing are ours, the fields of the connection are gone, and the value stands where the placeholder stood. */
-export function outgoingOf({ head, host, port, target }: Checked, writing: Writing): string {
+export function outgoingOf({ head, host, port, target, webSocket }: Checked, writing: Writing): string {
   const { method, control } = head;
   const { found, value, continued, scrubs, length } = writing;
   const isTwin = twins(found);
@@ -40,8 +41,10 @@ export function outgoingOf({ head, host, port, target }: Checked, writing: Writi
   if (!isCarriable(carried)) throw new Failure('SecretValueInvalid');
   const to = found === undefined || value === undefined ? target : targetWith(found, value, target);
   const authority = port === 443 ? host : `${host}:${port}`;
-  return `${method} ${to} HTTP/1.1\r\nHost: ${authority}\r\n${lines}${scrubs ? 'Accept-Encoding: identity\r\n' : ''}${length === undefined ? framing(head) : `Content-Length: ${length}\r\n`}${carried}Connection: keep-alive\r\n\r\n`;
+  return `${method} ${to} HTTP/1.1\r\nHost: ${authority}\r\n${lines}${scrubs ? 'Accept-Encoding: identity\r\n' : ''}${framing(head, length)}${carried}${webSocket === undefined ? persisting : switching}\r\n\r\n`;
 }
+
+const persisting = 'Connection: keep-alive';
 
 const never = (): boolean => false;
 const staleOf =
@@ -52,8 +55,9 @@ const isLength = (name: string): boolean => name.length === 14 && name.toLowerCa
 const isHost = (name: string): boolean => name.length === 4 && name.toLowerCase() === 'host';
 const isExpect = (name: string): boolean => name.length === 6 && name.toLowerCase() === 'expect';
 
-/** The Content-Length passes with the other fields. */
-function framing({ method, control }: Checked['head']): string {
+/** The Content-Length passes with the other fields, unless the body was read whole. */
+function framing({ method, control }: Checked['head'], length: number | undefined): string {
+  if (length !== undefined) return `Content-Length: ${length}\r\n`;
   if (control.chunked) return 'Transfer-Encoding: chunked\r\n';
   return control.length < 0 && !bodiless.has(method) ? 'Content-Length: 0\r\n' : '';
 }

@@ -6,12 +6,17 @@ import type { ResponseHead } from './http/response-head.ts';
 import { lastsUntilClose } from './http/response-head.ts';
 import type { Scrubbed } from './scrub/scrubbed.ts';
 
+/** Of a request for a WebSocket, and of the answer that it has begun. */
+export const switching = 'Connection: Upgrade\r\nUpgrade: websocket';
+
 /** The client's side of a call. */
 export interface Client {
   /** Sends bytes of the answer. False when the socket has more than it can send: wait for `clientDrained`. */
   write(bytes: Buffer): boolean;
   /** Lets the bytes of the request's body come, or holds them. */
   flow(on: boolean): void;
+  /** What comes from the client is no HTTP any more, and goes there. */
+  through(pass: (bytes: Buffer) => void): void;
   /** The answer is out. `close`: the connection ends with it. */
   answered(close: boolean): void;
   /** Sends an answer of the sidecar itself, and that is all. */
@@ -102,6 +107,7 @@ export class Reply {
 /** The head of an answer as the client gets it, or undefined when that is the head as it came: then its bytes pass with those of the body. */
 function relayedHead(head: ResponseHead, close: boolean): string | undefined {
   const { status, phrase, current, fields, control } = head;
+  if (status === 101) return `HTTP/1.1 101 ${phrase ?? ''}\r\n${linesOf(endToEnd(fields, control.connection))}${switching}\r\n\r\n`;
   if (!close && current && phrase !== undefined && allEndToEnd(fields, control.connection)) return undefined;
   const framing = control.chunked ? 'Transfer-Encoding: chunked\r\n' : '';
   const closing = close ? 'Connection: close\r\n' : '';

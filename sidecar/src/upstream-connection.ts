@@ -11,12 +11,16 @@ import type { Due, Turn } from './turn.ts';
 const headEnd = Buffer.from('\r\n\r\n');
 const mostHeadBytes = 65_536;
 const mostInformed = 16;
+/** So long an upstream may take to read the last bytes of a client that has gone. */
+const patience = 2000;
 const nothing = Buffer.alloc(0);
 
 /** Whom a connection tells of the answer to the request that it carries. All bytes are good until the call returns: copy what is to be kept. */
 export interface Exchange {
   /** An answer before the answer (1xx), as it came. */
   informed(head: ResponseHead, raw: Buffer): void;
+  /** Whether this 101 is what the request asked for: then it is an answer whose body lasts as long as the connection. */
+  switches(head: ResponseHead): boolean;
   /** The answer begins: its head, and in `raw` the head's bytes with what came of the body. `last`: that is all of it. */
   answered(head: ResponseHead, raw: Buffer, last: boolean): void;
   /** More of the body. A piece of no bytes may be the last. */
@@ -119,6 +123,13 @@ export class UpstreamConnection implements Due {
     this.#socket.destroy();
   }
 
+  /** Sends what was written, and ends it; nobody is told. */
+  finish(): void {
+    this.#exchange = undefined;
+    this.#socket.end();
+    setTimeout(() => this.#socket.destroy(), patience).unref();
+  }
+
   endTurn(): void {
     this.#isDue = false;
     this.#socket.uncork();
@@ -155,10 +166,14 @@ export class UpstreamConnection implements Due {
       if (end < 0 && hasBareLineFeed(bytes.subarray(at))) throw new Malformed('a line of the head ends in a bare line feed');
       if (end < 0) return void (this.#bytes = Buffer.from(bytes.subarray(at)));
       const head = readResponseHead(bytes.toString('latin1', at, end + 2));
-      if (head.status >= 200) return this.#answer(head, bytes, at);
+      if (head.status >= 200 || this.#switches(head)) return this.#answer(head, bytes, at);
       this.#inform(head, bytes.subarray(at, end + 4));
       at = end + 4;
     }
+  }
+
+  #switches(head: ResponseHead): boolean {
+    return head.status === 101 && this.#exchange?.switches(head) === true;
   }
 
   #inform(head: ResponseHead, raw: Buffer): void {

@@ -15,6 +15,8 @@ export interface RealApiServer {
   admin: Kubernetes;
   /** The API server as somebody with this token. */
   as: (token: string) => Kubernetes;
+  /** The same for a program: what its KUBECONFIG names. */
+  kubeconfig: (token: string) => string;
   /** DELETE at once: no kubelet is there to end a pod. */
   remove: (path: string) => Promise<void>;
   /** One request, by the admin unless `token` says who; resolves with what the API server says of it. */
@@ -72,7 +74,8 @@ export async function startApiServer(): Promise<RealApiServer> {
   const args = ['kube-apiserver', ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)];
   const server = await startProcess({ name: builtProgram('kube'), arguments: args, folder });
   const caFile = await until(() => readFileSync(join(folder, 'apiserver.crt'), 'utf8'));
-  const as = (token: string): Kubernetes => kubernetes(configuration(`https://127.0.0.1:${port}`, caFile, token));
+  const configurationOf = (token: string): KubeConfig => configuration(`https://127.0.0.1:${port}`, caFile, token);
+  const as = (token: string): Kubernetes => kubernetes(configurationOf(token));
   const admin = as(adminToken);
   await until(() => admin.read('/api/v1/namespaces/default'));
   await installDefinitions(admin);
@@ -84,7 +87,7 @@ export async function startApiServer(): Promise<RealApiServer> {
   const remove = async (path: string): Promise<void> => {
     await ask({ method: 'DELETE', path, body: { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 } });
   };
-  return { admin, as, ask, remove, publicKey, stop };
+  return { admin, as, kubeconfig: (token) => configurationOf(token).exportConfig(), ask, remove, publicKey, stop };
 }
 
 async function send(url: string, ca: string, { method, body, type = 'application/json', token = adminToken }: Ask): Promise<Said> {

@@ -20,6 +20,8 @@ export interface World {
   admin: Kubernetes;
   /** With the rights of the chart's ClusterRole, and no others. */
   operator: Kubernetes;
+  /** The same for a process. */
+  operatorKubeconfig: string;
   /** A pod of namespace tools. */
   sidecar: Kubernetes;
   vault: RealVault;
@@ -43,11 +45,12 @@ export async function startWorld(): Promise<World> {
   await vault.call('POST', 'sys/mounts/kv', { type: 'kv', options: { version: '2' } });
   const subject = `system:serviceaccount:rekey:${operatorAccount}`;
   await trustTokens(vault, api.publicKey, { name: operatorAccount, subject, policy: 'path "kv/metadata/*" { capabilities = ["read"] }' });
-  const as = async (namespace: string, name: string): Promise<Kubernetes> => api.as(await tokenOf(admin, namespace, name));
+  const token = await tokenOf(admin, 'rekey', operatorAccount);
   return {
     admin,
-    operator: await as('rekey', operatorAccount),
-    sidecar: await as('tools', 'default'),
+    operator: api.as(token),
+    operatorKubeconfig: api.kubeconfig(token),
+    sidecar: api.as(await tokenOf(admin, 'tools', 'default')),
     vault,
     remove: api.remove,
     stop: async () => {

@@ -26,7 +26,18 @@ export interface Stack {
 }
 
 /** Whose pods may read values: the fleet's and the tests' own. */
-const namespaces = ['tools', 'e2e-bad', 'e2e-faults', 'e2e-admission', 'e2e-identity', 'e2e-rotation', 'e2e-optin'];
+const namespaces = [
+  'tools',
+  'e2e-bad',
+  'e2e-faults',
+  'e2e-admission',
+  'e2e-identity',
+  'e2e-rotation',
+  'e2e-optin',
+  'e2e-workloads',
+  'e2e-neighbours',
+  'e2e-gitops',
+];
 
 type Images = Record<ImageName, string>;
 

@@ -9,8 +9,8 @@ export const authoritySubject = 'rekey-operator webhook CA';
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const hour = 3_600_000;
-export const authorityLifetime = 10 * 24 * hour;
-export const servingLifetime = 24 * hour;
+const authorityLifetime = 10 * 24 * hour;
+const servingLifetime = 24 * hour;
 /** How much earlier than now a certificate begins, for clocks of API servers that run behind. */
 const allowance = 2 * hour;
 
@@ -32,12 +32,13 @@ export interface Serving extends Validity {
   authority: Authority;
 }
 
-export async function createAuthority(now: Date): Promise<Authority> {
+/** `lifetime` is in milliseconds. */
+export async function createAuthority(now: Date, lifetime = authorityLifetime): Promise<Authority> {
   const x509 = await library();
   const keys = await generateKeys(false);
   // A name of its own for each: verifiers look issuers up by name.
   const subject = `CN=${authoritySubject} ${randomBytes(4).toString('hex')}`;
-  const validity = validityFrom(now, authorityLifetime);
+  const validity = validityFrom(now, lifetime);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     ...validity,
     name: subject,
@@ -54,10 +55,15 @@ export async function createAuthority(now: Date): Promise<Authority> {
 }
 
 /** A certificate for the given DNS names. It never outlives its CA. */
-export async function createServing(authority: Authority, names: readonly string[], now: Date): Promise<Serving> {
+export async function createServing(
+  authority: Authority,
+  names: readonly string[],
+  now: Date,
+  lifetime = servingLifetime,
+): Promise<Serving> {
   const x509 = await library();
   const keys = await generateKeys(true);
-  const validity = validityFrom(now, servingLifetime);
+  const validity = validityFrom(now, lifetime);
   const notAfter = validity.notAfter < authority.notAfter ? validity.notAfter : authority.notAfter;
   const certificate = await x509.X509CertificateGenerator.create({
     ...validity,

@@ -104,6 +104,26 @@ test('through twelve days, what it serves verifies with the bundle of half a min
   expect(issuers(served)).toBe(2);
 }, 60_000);
 
+test('a new CA serves only when API servers have had 20 s to read it, however often it is looked at meanwhile', async () => {
+  const { certificate, turn } = await replica();
+  await turn();
+  const before = certificate.current().cert;
+  now = new Date(now.getTime() + 7 * 24 * hour);
+  await turn();
+  const bundle = configuration.bundles()[0] ?? '';
+  const renewed = certificate.current().cert;
+  for (let seconds = 0; seconds < 19; seconds += 1) {
+    now = new Date(now.getTime() + 1000);
+    await turn();
+    expect(certificate.current().cert).toBe(renewed);
+  }
+  now = new Date(now.getTime() + 1000);
+  await turn();
+  expect(issuers([before, renewed])).toBe(1);
+  expect(issuers([before, certificate.current().cert])).toBe(2);
+  expect(verifies(certificate, bundle)).toBe(true);
+});
+
 test('is renewed without the API server, under the CA that it trusts', async () => {
   const { certificate, turn } = await replica();
   await turn();

@@ -16,8 +16,20 @@ export interface CertificateOptions {
   /** DNS names of the webhook's Service, the one that the API server calls first. */
   names: readonly string[];
   log: Log;
+  pace?: Pace;
   now?: () => Date;
   pause?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** How long things last, in milliseconds. */
+export interface Pace {
+  /** The lives of a CA and of a certificate; ten days and one day unless given. */
+  authority?: number;
+  serving?: number;
+  /** Between two checks. */
+  check?: number;
+  /** How long an API server may take to read a bundle that was written. */
+  known?: number;
 }
 
 export interface Certificate {
@@ -33,10 +45,8 @@ export interface Certificate {
   run: (signal: AbortSignal, onChange: (certificate: ServingCertificate) => void) => Promise<void>;
 }
 
-const interval = 30_000;
+const intervals = { check: 30_000, known: 20_000 };
 const intervalAfterFailure = 2000;
-/** How long an API server may take to read a bundle that was written. */
-const knownMilliseconds = 20_000;
 /** Somebody who puts his own bundle back each time must not be fought with in a hot loop. */
 const intervalAfterChange = 200;
 const collection = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
@@ -53,11 +63,11 @@ interface Holding {
 
 /** The webhook's certificate: made here, renewed while running, and its CA kept in the webhook configuration. */
 export async function createCertificate(options: CertificateOptions): Promise<Certificate> {
-  const { log, now = () => new Date(), pause = sleep, names } = options;
-  const authority = await createAuthority(now());
+  const { log, now = () => new Date(), pause = sleep, names, pace = {} } = options;
+  const authority = await createAuthority(now(), pace.authority);
   const holding: Holding = {
     authorities: [authority],
-    serving: await createServing(authority, names, now()),
+    serving: await createServing(authority, names, now(), pace.serving),
     trusted: false,
     published: '',
     knownSince: now(),
@@ -76,7 +86,7 @@ export async function createCertificate(options: CertificateOptions): Promise<Ce
         if (failure !== undefined)
           log('warn', 'the CA of the webhook could not be written', { name: options.configuration, code: failure });
         if (holding.serving !== before) onChange(holding.serving);
-        await Promise.race([pause(failure === undefined ? interval : intervalAfterFailure, signal), changed]);
+        await Promise.race([pause(failure === undefined ? (pace.check ?? intervals.check) : intervalAfterFailure, signal), changed]);
       }
     },
   };
@@ -96,17 +106,18 @@ function changesOf({ kubernetes, configuration }: CertificateOptions, signal: Ab
  * the API server, the certificate is still renewed under the CA that it trusts already.
  */
 async function turn(holding: Holding, options: CertificateOptions, now: Date): Promise<void> {
-  await renewAuthority(holding, now);
-  if (isDue(holding.serving, now)) holding.serving = await createServing(holding.serving.authority, options.names, now);
+  const { names, pace = {} } = options;
+  await renewAuthority(holding, now, pace);
+  if (isDue(holding.serving, now)) holding.serving = await createServing(holding.serving.authority, names, now, pace.serving);
   if (await writeBundle(holding, options, now)) holding.knownSince = now;
   const newest = newestOf(holding);
-  if (holding.serving.authority === newest || (!isKnown(holding, now) && isGood(holding.serving.authority, now))) return;
-  holding.serving = await createServing(newest, options.names, now);
+  if (holding.serving.authority === newest || (!isKnown(holding, now, pace) && isGood(holding.serving.authority, now))) return;
+  holding.serving = await createServing(newest, names, now, pace.serving);
   options.log('info', 'the webhook serves under a new CA', { name: options.configuration });
 }
 
-function isKnown({ knownSince }: Holding, now: Date): boolean {
-  return now.getTime() - knownSince.getTime() >= knownMilliseconds;
+function isKnown({ knownSince }: Holding, now: Date, { known = intervals.known }: Pace): boolean {
+  return now.getTime() - knownSince.getTime() >= known;
 }
 
 /** After a clock has jumped, the old CA may be past its end or before its beginning: then there is nothing to wait for. */
@@ -114,8 +125,8 @@ function isGood({ notBefore, notAfter }: Authority, now: Date): boolean {
   return notBefore <= now && now < notAfter;
 }
 
-async function renewAuthority(holding: Holding, now: Date): Promise<void> {
-  if (isDue(newestOf(holding), now)) holding.authorities.push(await createAuthority(now));
+async function renewAuthority(holding: Holding, now: Date, pace: Pace): Promise<void> {
+  if (isDue(newestOf(holding), now)) holding.authorities.push(await createAuthority(now, pace.authority));
   holding.authorities = holding.authorities.filter(({ notAfter }) => notAfter > now);
 }
 

@@ -3,6 +3,7 @@ import type { Log } from '@rekey/lib/log.ts';
 import { sleep } from '@rekey/lib/backoff.ts';
 import type { Registry } from 'prom-client';
 import { createCertificate } from './certificate.ts';
+import type { Pace } from './certificate.ts';
 import type { Config } from './config.ts';
 import type { Leadership } from './controller/start.ts';
 import type { Kubernetes } from './kubernetes.ts';
@@ -48,10 +49,12 @@ const drainMilliseconds = 3000;
 interface Options extends Omit<Context, 'signal' | 'leadership'> {
   startController: StartController;
   drainMilliseconds?: number;
+  /** Of the webhook's certificates. */
+  pace?: Pace;
 }
 
 /** Starts the parts in the order of their needs: lease, state, certificate, servers. All replicas serve the webhook; the leader writes. */
-export async function startOperator({ startController, ...context }: Options): Promise<Operator> {
+export async function startOperator({ startController, pace = {}, ...context }: Options): Promise<Operator> {
   const { config, kubernetes, log, registry } = context;
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -61,7 +64,7 @@ export async function startOperator({ startController, ...context }: Options): P
   const { state, stop } = await startController({ config, kubernetes: lease.kubernetes, leadership: lease, log, registry, signal });
   const { namespace, service, clusterDomain, webhookConfiguration } = config;
   const names = [`${service}.${namespace}.svc`, `${service}.${namespace}.svc.${clusterDomain}`];
-  const certificate = await createCertificate({ kubernetes, configuration: webhookConfiguration, names, log });
+  const certificate = await createCertificate({ kubernetes, configuration: webhookConfiguration, names, log, pace });
   const metrics = admissionMetrics(registry);
   const uid = randomUUID();
   const app = webhookApp({ state, settings: config.sidecar, metrics, log, draining: () => draining, ownReview: uid });

@@ -1,6 +1,6 @@
-import { readdir, readFile } from 'node:fs/promises';
 import { condition, credential, patch } from './lib/credential.ts';
 import { apply, containers, kubectl, refusal } from './lib/kube.ts';
+import { processOf } from './lib/process.ts';
 import { until } from './lib/run.ts';
 import type { Answer } from './lib/sandbox.ts';
 import { githubCredential, probePod, runningPod, sandbox, startProbe } from './lib/sandbox.ts';
@@ -37,18 +37,6 @@ beforeAll(async () => {
 
 afterAll(() => kubectl('delete', 'namespace', space, '--wait=false'));
 
-/** The process of a container, on this machine. */
-async function processOf(name: string): Promise<number> {
-  const id = containers(await runningPod(space, 'probe'))
-    .find((container) => container.name === name)
-    ?.containerID?.replace(/^.*:\/\//u, '');
-  for (const pid of (await readdir('/proc')).filter((entry) => /^\d+$/u.test(entry))) {
-    const cgroup = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '');
-    if (id !== undefined && cgroup.includes(id)) return Number(pid);
-  }
-  throw new Error(`no process of ${name}`);
-}
-
 test('Ready tells of real calls', async () => {
   await until('Ready=True CallsSucceed', 30, async () =>
     condition(await credential('probe', space), 'Ready')?.reason === 'CallsSucceed' ? true : undefined,
@@ -56,7 +44,7 @@ test('Ready tells of real calls', async () => {
 }, 60_000);
 
 test('the sidecar is killed: it comes back with the same CA within seconds, the server is not restarted and trusts it still', async () => {
-  process.kill(await processOf('rekey'), 'SIGKILL');
+  process.kill(await processOf(await runningPod(space, 'probe'), 'rekey'), 'SIGKILL');
   const killed = Date.now();
   await until('a call succeeds again', 20, async () => ((await call()).status === 200 ? true : undefined), 50);
   const seconds = (Date.now() - killed) / 1000;

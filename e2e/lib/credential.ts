@@ -23,9 +23,9 @@ export const credential = (name: string, namespace = 'tools'): Promise<Credentia
   get<CredentialObject>('mcpcredential', name, '-n', namespace);
 
 /** Waits until every pod of a credential uses the version; resolves with when that was seen. */
-export async function propagated(name: string, version: string, seconds = 120): Promise<number> {
+export async function propagated(name: string, version: string, seconds = 120, namespace = 'tools'): Promise<number> {
   await until(`${name}: every pod on version ${version}`, seconds, async () => {
-    const object = await credential(name);
+    const object = await credential(name, namespace);
     const done =
       object.status?.version === version &&
       condition(object, 'Propagated')?.status === 'True' &&

@@ -33,6 +33,7 @@ const namespaces = [
   'e2e-admission',
   'e2e-identity',
   'e2e-rotation',
+  'e2e-availability',
   'e2e-optin',
   'e2e-workloads',
   'e2e-neighbours',

@@ -23,7 +23,7 @@ export const reasons = {
   // The resources
   StoreNotFound: 'there is no MCPCredentialStore of this name',
   StoreNotAllowed: 'the MCPCredentialStore does not allow this namespace',
-  HostConflict: 'an older MCPCredential puts a credential into calls to the same host of the same pod',
+  HostConflict: 'an older MCPCredential is for the same host of the same pod, and nothing tells the two apart',
   EnvConflict: 'an older MCPCredential sets the same environment variable of the same pod',
   Suspended: 'the credential is suspended',
   CredentialDeleted: 'the MCPCredential was deleted',

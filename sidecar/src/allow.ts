@@ -10,7 +10,7 @@ const ambiguous = /%(?:00|25(?:2e|2f|5c|00))|\\|%5c|%(?![0-9a-f]{2})/iu;
 const dots = /(?:^|\/)[.]{1,2}(?:;[^/]*)?(?=\/|$)/u;
 
 /** A call, as far as it matters whether it may go. The target is in origin form. */
-interface Wish {
+export interface Wish {
   method: string;
   target: string;
   /** It begins a WebSocket. */

@@ -1,12 +1,10 @@
 import type { Reason } from '@rekey/lib/reason.ts';
 import { Failure } from '@rekey/lib/reason.ts';
-import { denialOf } from './allow.ts';
 import { answerFor, failureOf } from './answer.ts';
 import { Attempt } from './attempt.ts';
 import type { Attempted } from './attempt.ts';
 import type { Audit } from './audit.ts';
 import { RequestBody } from './body.ts';
-import type { Grant } from './credential.ts';
 import { discard } from './discard.ts';
 import type { Checked } from './head.ts';
 import { trailerLines } from './hop.ts';
@@ -15,21 +13,20 @@ import { requestBody } from './http/body-reader.ts';
 import { closes } from './http/control.ts';
 import { Malformed } from './http/malformed.ts';
 import type { ResponseHead } from './http/response-head.ts';
-import type { Found } from './inject.ts';
-import { find, twins, withBody } from './inject.ts';
-import { editsOf, isJSON, mended, mostRead as mostSearched, objectionTo } from './json/field.ts';
+import { mended, mostRead as mostSearched, objectionTo } from './json/field.ts';
 import type { Limits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
-import { outgoingOf } from './outgoing.ts';
-import { isRefusal, mostRead, verdictOf } from './refused.ts';
+import { outgoingOf, twinsOf } from './outgoing.ts';
+import { mostRead } from './refused.ts';
 import type { Client } from './relay.ts';
 import { Reply } from './relay.ts';
-import { needlesOf } from './scrub/needles.ts';
 import { Scrubbed } from './scrub/scrubbed.ts';
+import { scrubbedOf, wantedOf } from './scrub/wanted.ts';
 import type { Due, Turn } from './turn.ts';
 import type { Upstream } from './upstream.ts';
 import type { Outcome } from './use.ts';
 import { useOf } from './use.ts';
+import { Uses } from './uses.ts';
 import { isSwitched } from './web-socket.ts';
 
 /** What all calls share. */
@@ -59,15 +56,14 @@ export class Call implements Attempted, Due {
   readonly #means: Means;
   readonly #client: Client;
   readonly #checked: Checked;
-  #found: Found | undefined;
-  /** The whole body, when it may hold the placeholder. */
+  readonly #uses: Uses;
+  /** The body may hold a placeholder at a place of its own. */
+  readonly #isSearched: boolean;
+  /** The whole body, when it may hold a placeholder. */
   #body: Buffer | undefined;
   readonly #began = performance.now();
   readonly #attempt: Attempt;
   readonly #reply: Reply;
-  #grant: Grant | undefined;
-  /** The one of `grant`, until the call is over. */
-  #carried: Grant | undefined;
   #answer: ResponseHead | undefined;
   #held: Held | undefined;
   /** The answer has come whole. */
@@ -87,59 +83,59 @@ export class Call implements Attempted, Due {
     this.#means = means;
     this.#client = client;
     this.#checked = checked;
-    this.#found = find({ fields: head.fields, target }, rule.spec?.inject ?? [], rule.placeholders);
-    this.reader = requestBody(head.control, this.#isSearched ? undefined : (lines) => trailerLines(lines, twins(this.#found)));
+    this.#uses = new Uses(rule, { fields: head.fields, target });
+    this.#isSearched = this.#uses.searches(head.fields);
+    this.reader = requestBody(head.control, this.#isSearched ? undefined : (lines) => trailerLines(lines, twinsOf(this.#uses.list)));
     this.upload = new RequestBody(this.reader !== undefined, (on) => client.flow(on));
     this.#attempt = new Attempt(means, checked, this.upload);
     this.#reply = new Reply(client, head);
   }
 
   start(): void {
-    const { head, target, rule, webSocket } = this.#checked;
-    const { spec, counters } = rule;
-    counters.active += 1;
-    if (counters.active > this.#means.limits.calls) {
+    const [first] = this.#checked.rule.parts;
+    if (this.#uses.begin(this.#means.limits.calls)) {
       this.#means.metrics.limit('calls');
       return this.#fail(new Failure('CallLimitReached'));
     }
-    if (spec === undefined) return this.#fail(new Failure('CredentialDeleted'));
-    const denial = denialOf(spec, { method: head.method, target, upgrades: webSocket !== undefined });
-    if (denial !== undefined) return this.#fail(new Failure('CallNotAllowed', denial));
+    if (first.spec === undefined) return this.#fail(new Failure('CredentialDeleted'));
+    const denial = this.#denial();
+    if (denial !== undefined) return this.#fail(denial);
     if (this.#isSearched && this.upload.isPresent) return this.#gather();
     this.#ask();
   }
 
-  /** Whether the body may hold the placeholder at a place of its own. */
-  get #isSearched(): boolean {
-    const { head, rule } = this.#checked;
-    return rule.jsonFields.length > 0 && isJSON(head.fields);
+  #denial(): Failure | undefined {
+    const { head, target, webSocket } = this.#checked;
+    const denial = this.#uses.denial({ method: head.method, target, upgrades: webSocket !== undefined });
+    return denial === undefined ? this.#uses.clash() : new Failure('CallNotAllowed', denial);
   }
 
   #gather(): void {
-    const { head, rule } = this.#checked;
+    const { head } = this.#checked;
     const objection = objectionTo(head.fields, head.control.length);
     if (objection !== undefined) return this.#fail(objection);
     this.upload.gather(mostSearched, (whole) => {
       if (whole instanceof Failure) return this.#fail(whole);
       try {
-        this.#found = withBody(this.#found, editsOf(whole, rule.jsonFields, rule.placeholders));
+        this.#uses.search(whole);
       } catch (error) {
         return this.#fail(error);
       }
       this.#body = whole;
-      this.#ask();
+      const denial = this.#denial(); // the body may hold another credential's placeholder
+      if (denial === undefined) this.#ask();
+      else this.#fail(denial);
     });
     this.#reply.proceed();
   }
 
   #ask(): void {
-    const { credential } = this.#checked.rule;
-    if (this.#found === undefined) return this.#send(false);
+    if (this.#uses.list.length === 0) return this.#send(false);
     try {
-      const grant = credential.grant();
-      if (!(grant instanceof Promise)) return this.#granted(grant);
-      grant.then(
-        (late) => this.#granted(late),
+      const late = this.#uses.fetch();
+      if (late === undefined) return this.#granted();
+      late.then(
+        () => this.#granted(),
         (error: unknown) => this.#fail(failureOf(error, 'SourceUnreachable')),
       );
     } catch (error) {
@@ -147,28 +143,18 @@ export class Call implements Attempted, Due {
     }
   }
 
-  #granted(grant: Grant): void {
+  #granted(): void {
     if (this.#over) return;
-    this.#carry(grant);
+    this.#uses.carry();
     this.#send(false);
-  }
-
-  /** From now on the call carries this value; with undefined, none any more. */
-  #carry(grant: Grant | undefined): void {
-    const { credential } = this.#checked.rule;
-    if (grant !== undefined) credential.began(grant.version);
-    if (this.#carried !== undefined) credential.ended(this.#carried.version);
-    this.#carried = grant;
-    this.#grant = grant ?? this.#grant;
   }
 
   #send(fresh: boolean): void {
     try {
       const head = outgoingOf(this.#checked, {
-        found: this.#found,
-        value: this.#grant?.value,
+        uses: this.#uses.list,
         continued: this.#reply.continued,
-        scrubs: this.#scrubs,
+        scrubs: this.#uses.scrubs,
         length: this.#body && this.#mend(this.#body),
       });
       this.#attempt.send(head, fresh, this);
@@ -179,15 +165,10 @@ export class Call implements Attempted, Due {
 
   /** The length of the body that is sent. */
   #mend(body: Buffer): number {
-    const value = this.#grant?.value;
-    const edits = this.#found?.json ?? [];
-    const pieces =
-      value === undefined
-        ? [body]
-        : mended(
-            body,
-            edits.map((edit) => ({ edit, value })),
-          );
+    const writings = this.#uses.list.flatMap(({ found, grant }) =>
+      grant === undefined ? [] : found.json.map((edit) => ({ edit, value: grant.value })),
+    );
+    const pieces = mended(body, writings);
     this.upload.replace(pieces);
     return pieces.reduce((sum, { length }) => sum + length, 0);
   }
@@ -218,7 +199,7 @@ export class Call implements Attempted, Due {
 
   informed(head: ResponseHead, raw: Buffer): void {
     // Whatever hints it holds might hold the value too, and are not needed.
-    if (!this.#scrubs) this.#reply.inform(head, raw);
+    if (!this.#uses.scrubs) this.#reply.inform(head, raw);
     else if (head.status === 100) this.#reply.inform({ ...head, fields: [] }, Buffer.from('HTTP/1.1 100 Continue\r\n\r\n'));
   }
 
@@ -226,14 +207,12 @@ export class Call implements Attempted, Due {
     this.#attempt.arrived();
     this.#answer = head;
     if (last) this.#come();
-    const grant = this.#grant;
-    if (grant === undefined) return this.#relay(head, [raw]);
-    this.#checked.rule.credential.answered(grant.version, head.fields);
-    const verdict = verdictOf(head, this.#checked.rule.spec?.refused ?? []);
-    if (verdict === 'accepted') return this.#judged(grant, head, [raw], false);
-    if (verdict === 'refused') return this.#judged(grant, head, [raw], true);
+    if (!this.#uses.carries) return this.#relay(head, [raw]);
+    const verdict = this.#uses.verdict(head);
+    if (verdict === 'accepted') return this.#judged(head, [raw], false);
+    if (verdict === 'refused') return this.#judged(head, [raw], this.#uses.decide(head, undefined));
     this.#held = { pieces: [Buffer.from(raw)], bytes: raw.length - head.size };
-    this.#decide(grant, head, this.#held);
+    this.#decide(head, this.#held);
   }
 
   more(piece: Buffer, last: boolean): void {
@@ -242,7 +221,7 @@ export class Call implements Attempted, Due {
     if (held === undefined) return this.#wrote(this.#reply.write(piece));
     held.pieces.push(Buffer.from(piece));
     held.bytes += piece.length;
-    if (!this.#asking && this.#grant !== undefined && this.#answer !== undefined) this.#decide(this.#grant, this.#answer, held);
+    if (!this.#asking && this.#answer !== undefined) this.#decide(this.#answer, held);
   }
 
   /** The connection is somebody else's from now on. */
@@ -253,43 +232,37 @@ export class Call implements Attempted, Due {
   }
 
   /** The body is read to its end, or until there is too much of it to say that the credential is refused. */
-  #decide(grant: Grant, head: ResponseHead, { pieces, bytes }: Held): void {
+  #decide(head: ResponseHead, { pieces, bytes }: Held): void {
     if (!this.#whole && bytes <= mostRead) return;
     const [first = Buffer.alloc(0), ...rest] = pieces;
     const body = [first.subarray(head.size), ...rest];
-    this.#judged(grant, head, pieces, this.#whole && isRefusal(head, body, this.#checked.rule.spec?.refused ?? []));
+    this.#judged(head, pieces, this.#uses.decide(head, this.#whole ? body : undefined));
   }
 
-  #judged(grant: Grant, head: ResponseHead, pieces: Buffer[], refused: boolean): void {
-    if (refused) this.#checked.rule.counters.refusals += 1;
+  #judged(head: ResponseHead, pieces: Buffer[], refused: boolean): void {
+    if (refused) this.#uses.count('refusals');
     if (refused && !this.#replayed)
-      return this.#refused(grant, head, this.#held ?? { pieces: pieces.map((piece) => Buffer.from(piece)), bytes: 0 });
-    this.#report(grant, head, refused);
+      return this.#refused(head, this.#held ?? { pieces: pieces.map((piece) => Buffer.from(piece)), bytes: 0 });
+    this.#uses.report(head);
     this.#relay(head, pieces);
   }
 
   /** The source is asked for something newer; the answer waits meanwhile, and passes when there is nothing or the body is gone. */
-  #refused(grant: Grant, head: ResponseHead, held: Held): void {
-    const newer = this.#checked.rule.credential.grantAfterRefusal(grant.version);
+  #refused(head: ResponseHead, held: Held): void {
+    const newer = this.#uses.newer();
     const passes = (): void => {
       if (this.#over) return;
       this.#asking = false;
-      this.#report(grant, head, true);
+      this.#uses.report(head);
       this.#resume();
       this.#relay(head, held.pieces);
     };
-    if (!this.upload.replayable) {
-      newer.catch(() => {}); // the next call tells
-      return passes();
-    }
+    if (!this.upload.replayable) return passes(); // the next call has what is newer
     this.#held = held;
     this.#asking = true;
     this.upload.detach();
     this.#attempt.connection?.pause();
-    newer.then((newest) => {
-      if (newest.version === grant.version) passes();
-      else this.#replay(newest);
-    }, passes);
+    newer.then((isThere) => (isThere ? this.#replay() : passes()), passes);
   }
 
   #resume(): void {
@@ -299,7 +272,7 @@ export class Call implements Attempted, Due {
     this.upload.resume(connection);
   }
 
-  #replay(grant: Grant): void {
+  #replay(): void {
     if (this.#over) return;
     const { connection } = this.#attempt;
     if (connection !== undefined && this.upload.ended) discard(connection);
@@ -307,24 +280,19 @@ export class Call implements Attempted, Due {
     this.#attempt.connection = undefined;
     this.#asking = false;
     this.#replayed = true;
-    this.#checked.rule.counters.replays += 1;
-    this.#carry(grant);
+    this.#uses.count('replays');
+    this.#uses.carry();
     this.#held = undefined;
     this.#answer = undefined;
     this.#whole = false;
     this.#send(false);
   }
 
-  #report({ version }: Grant, { status }: ResponseHead, refused: boolean): void {
-    // A broken upstream says nothing about the credential.
-    if (refused || status < 500) this.#checked.rule.credential.report(version, !refused);
-  }
-
   #relay(head: ResponseHead, [first = Buffer.alloc(0), ...rest]: readonly Buffer[]): void {
     if (this.#cut) return this.#fail(new Failure('UpstreamReset'));
     this.#held = undefined;
     try {
-      if (this.#scrubs) this.#reply.scrub(this.#scrubbed(head));
+      if (this.#uses.scrubs) this.#reply.scrub(this.#scrubbed(head));
     } catch (error) {
       return this.#fail(error);
     }
@@ -335,25 +303,13 @@ export class Call implements Attempted, Due {
     this.#wrote(more);
   }
 
-  /** The value that the call carries is not to come back with the answer. */
-  get #scrubs(): boolean {
-    return this.#grant !== undefined && this.#checked.rule.spec?.scrubResponses === true;
-  }
-
   #scrubbed(head: ResponseHead): Scrubbed {
-    const { rule, head: request } = this.#checked;
-    const needles = this.#grant === undefined ? [] : needlesOf(this.#grant.value);
-    return new Scrubbed(
-      head,
-      request.method,
-      { needles, placeholder: rule.placeholders[0] ?? '' },
-      {
-        write: (bytes) => this.#client.write(bytes),
-        resume: () => this.#attempt.connection?.resume(),
-        broken: () => this.abort(undefined),
-        replaced: (count) => (rule.counters.scrubs += count),
-      },
-    );
+    return new Scrubbed(head, this.#checked.head.method, wantedOf(this.#uses.list), {
+      write: (bytes) => this.#client.write(bytes),
+      resume: () => this.#attempt.connection?.resume(),
+      broken: () => this.abort(undefined),
+      replaced: (count) => scrubbedOf(this.#uses.list, count),
+    });
   }
 
   /** Reads no faster than the client takes it. */
@@ -431,26 +387,28 @@ export class Call implements Attempted, Due {
     if (this.#over) return;
     this.#over = true;
     this.#reply.drop();
-    this.#carry(undefined);
-    this.#checked.rule.counters.active -= 1;
+    this.#uses.end();
   }
 
   /** One line and one count a call, when its answer begins: a stream may last for hours. */
   #tell(status: number, reason: Reason | undefined): void {
     if (this.#outcome !== undefined) return;
-    const { counters } = this.#checked.rule;
     this.#attempt.arrived();
     const { reached, waited } = this.#attempt;
     const milliseconds = performance.now() - this.#began;
-    const grant = this.#grant;
-    counters.add(status, milliseconds / 1000, waited / 1000);
-    if (grant !== undefined) counters.version = grant.version;
-    this.#outcome = { status, reason, milliseconds, grant, reached, replayed: this.#replayed };
+    for (const { counters } of this.#uses.parts) counters.add(status, milliseconds / 1000, waited / 1000);
+    for (const { part, grant } of this.#uses.list) if (grant !== undefined) part.counters.version = grant.version;
+    this.#outcome = { status, reason, milliseconds, reached, replayed: this.#replayed };
     this.#means.turn.afterWrites(this);
   }
 
-  /** The answer is out: nobody waits for its line. */
+  /** The answer is out: nobody waits for its lines, one for each credential. */
   endTurn(): void {
-    if (this.#outcome !== undefined) this.#means.audit.add(useOf(this.#checked, this.#outcome));
+    const { list, parts } = this.#uses;
+    if (this.#outcome === undefined) return;
+    for (const { credential } of parts) {
+      const used = list.find(({ part }) => part.credential === credential);
+      this.#means.audit.add(useOf(this.#checked, this.#outcome, credential.name, used?.grant));
+    }
   }
 }

@@ -59,10 +59,12 @@ function parametersOf({ when }: Place, name: string, target: string, placeholder
   return when === 'Always' ? orAppended(standsInQuery(target, name, undefined), target, name) : standsInQuery(target, name, placeholders);
 }
 
+const appended = -1;
+
 /** Of a parameter that is in every call. `*` has no query. */
 function orAppended(found: Found['query'], target: string, name: string): Found['query'] {
   if (found.length > 0 || !target.startsWith('/')) return found;
-  return [{ part: parts(target).length, name }];
+  return [{ part: appended, name }];
 }
 
 function standsInHeader(fields: Fields, name: string, prefix: string, placeholders: readonly string[]): boolean {
@@ -114,10 +116,15 @@ function decoded(text: string): string {
 /** `_` and `-` are one to servers that hand headers on as variables (RFC 3875 section 4.1.18), so both are twins of the header. */
 const canonical = (name: string): string => name.toLowerCase().replaceAll('_', '-');
 
+/** The headers that get the value, in one form. */
+export function slotsOf(found: Found): string[] {
+  return [...found.headers.map(({ name }) => canonical(name)), ...found.basic.map(() => 'authorization')];
+}
+
 /** Whether this header is, or passes for, one that gets the value: such copies are dropped. */
 export function twins(found: Found | undefined): (name: string) => boolean {
   if (found === undefined || found.headers.length + found.basic.length === 0) return () => false;
-  const names = [...found.headers.map(({ name }) => canonical(name)), ...found.basic.map(() => 'authorization')];
+  const names = slotsOf(found);
   return (name) => names.some((twin) => twin.length === name.length && twin === canonical(name));
 }
 
@@ -134,7 +141,9 @@ export function targetWith(found: Found, value: SecretValue, target: string): st
   for (const { part, name: missing } of found.query) {
     const text = texts[part] ?? encodeURIComponent(missing);
     const name = text.split('=', 1)[0] ?? text;
-    texts[part] = `${name}=${encodeURIComponent(value.reveal())}`;
+    const written = `${name}=${encodeURIComponent(value.reveal())}`;
+    if (part === appended) texts.push(written);
+    else texts[part] = written;
   }
   const [path, ...parameters] = texts;
   return `${path}?${parameters.join('&')}`;

@@ -13,10 +13,15 @@ const bodiless = new Set(['GET', 'HEAD', 'OPTIONS', 'DELETE']);
 /** A part of an answer may hold a part of a value. */
 const ofTheAnswer = new Names(['accept-encoding', 'range', 'if-range', 'te', 'want-content-digest', 'want-repr-digest']);
 
+/** A value, and where it is written. */
+export interface Written {
+  found: Found;
+  grant: { value: SecretValue } | undefined;
+}
+
 export interface Writing {
-  found: Found | undefined;
-  /** Undefined when the request goes out as it came. */
-  value: SecretValue | undefined;
+  /** None when the request goes out as it came. */
+  uses: readonly Written[];
   /** The client was told to send its body already. */
   continued: boolean;
   /** The answer is to be searched: it is asked for whole and as it is. */
@@ -31,26 +36,37 @@ const ofTheBody = new Names(['content-digest', 'repr-digest', 'digest', 'content
 /** The request's head as it leaves: Host and framing are ours, the fields of the connection are gone, and the value stands where the placeholder stood. */
 export function outgoingOf({ head, host, port, target, webSocket }: Checked, writing: Writing): string {
   const { method, control } = head;
-  const { found, value, continued, scrubs, length } = writing;
-  const isTwin = twins(found);
-  const isStale = length === undefined ? never : staleOf(found);
+  const { uses, continued, scrubs, length } = writing;
+  const isTwin = uses.length === 1 ? twins(uses[0]?.found) : twinsOf(uses);
+  const isStale = length === undefined ? never : staleOf(uses);
   const dropped = (name: string): boolean =>
     isHost(name) || (continued && isExpect(name)) || isTwin(name) || (scrubs && ofTheAnswer.has(name)) || isStale(name);
   const lines = linesOf(endToEnd(head.fields, control.connection, dropped));
-  const carried = found === undefined || value === undefined ? '' : linesOf(carrying(found, value));
+  let carried = '';
+  let to = target;
+  for (const { found, grant } of uses) {
+    if (grant === undefined) continue;
+    carried += linesOf(carrying(found, grant.value));
+    to = targetWith(found, grant.value, to);
+  }
   if (!isCarriable(carried)) throw new Failure('SecretValueInvalid');
-  const to = found === undefined || value === undefined ? target : targetWith(found, value, target);
   const authority = port === 443 ? host : `${host}:${port}`;
   return `${method} ${to} HTTP/1.1\r\nHost: ${authority}\r\n${lines}${scrubs ? 'Accept-Encoding: identity\r\n' : ''}${framing(head, length)}${carried}${webSocket === undefined ? persisting : switching}\r\n\r\n`;
+}
+
+/** Whether a field passes for one of those that get a value. */
+export function twinsOf(uses: readonly Written[]): (name: string) => boolean {
+  const all = uses.map(({ found }) => twins(found));
+  return (name) => all.some((isTwin) => isTwin(name));
 }
 
 const persisting = 'Connection: keep-alive';
 
 const never = (): boolean => false;
-const staleOf =
-  (found: Found | undefined) =>
-  (name: string): boolean =>
-    isLength(name) || (found !== undefined && found.json.length > 0 && ofTheBody.has(name));
+const staleOf = (uses: readonly Written[]): ((name: string) => boolean) => {
+  const isOther = uses.some(({ found }) => found.json.length > 0);
+  return (name) => isLength(name) || (isOther && ofTheBody.has(name));
+};
 const isLength = (name: string): boolean => name.length === 14 && name.toLowerCase() === 'content-length';
 const isHost = (name: string): boolean => name.length === 4 && name.toLowerCase() === 'host';
 const isExpect = (name: string): boolean => name.length === 6 && name.toLowerCase() === 'expect';

@@ -10,17 +10,16 @@ export interface Outcome {
   status: number;
   reason: Reason | undefined;
   milliseconds: number;
-  grant: Grant | undefined;
   /** A request has gone to a verified upstream. */
   reached: boolean;
   replayed: boolean;
 }
 
-/** The audit's line of a call. */
-export function useOf({ head, rule, host, target }: Checked, outcome: Outcome): Use {
-  const { status, reason, milliseconds, grant, reached, replayed } = outcome;
+/** The audit's line of a call with a credential; without a grant it carried none. */
+export function useOf({ head, host, target }: Checked, outcome: Outcome, credential: string, grant: Grant | undefined): Use {
+  const { status, reason, milliseconds, reached, replayed } = outcome;
   return {
-    credential: rule.credential.name,
+    credential,
     version: grant?.version,
     host,
     method: head.method,

@@ -36,6 +36,15 @@ const cases: Record<string, Case> = {
     pods: [{ app: 'x', tier: 'y' }],
     loser: 'b',
   },
+  'two headers of one host are no conflict': {
+    pair: [at(early, 'a'), at(late, 'b', { env: [{ name: 'KEY' }], inject: [{ header: { name: 'X-Api-Key' } }] })],
+    loser: undefined,
+  },
+  'one header with two placeholders is none': { pair: [at(early, 'a'), at(late, 'b', { env: [{ name: 'KEY' }] })], loser: undefined },
+  'one variable for both is a conflict': {
+    pair: [at(early, 'a'), at(late, 'b', { inject: [{ header: { name: 'X-Api-Key' } }] })],
+    loser: 'b',
+  },
   'an expression is not known to include anything': {
     pair: [at(early, 'a', { podSelector: { matchExpressions: [{ key: 'z', operator: 'Exists' }] } }), at(late, 'b', labels({ app: 'x' }))],
     loser: undefined,

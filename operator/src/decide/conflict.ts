@@ -1,3 +1,4 @@
+import { clashOf } from '@rekey/crds/clash.ts';
 import type { Credential } from '@rekey/crds/credential.ts';
 import { splitHost } from '@rekey/crds/host.ts';
 import type { LabelSelector } from '@rekey/crds/parts.ts';
@@ -11,21 +12,24 @@ type Labels = Readonly<Record<string, string>>;
  * Whether an older credential of the namespace keeps this one from working. Only the younger of two has the conflict, whatever
  * the order in which they are looked at; what the webhook puts into a pod follows the same order (`choose`).
  *
- * | share a host | an existing pod is selected by both | one's labels include the other's | conflict |
- * |--------------|-------------------------------------|----------------------------------|----------|
- * | no           | any                                 | any                              | no       |
- * | yes          | yes                                 | any                              | yes      |
- * | yes          | no                                  | yes                              | yes      |
- * | yes          | no                                  | no                               | no       |
+ * | share a host | told apart (`clashOf`) | an existing pod is selected by both | one's labels include the other's | conflict |
+ * |--------------|------------------------|-------------------------------------|----------------------------------|----------|
+ * | no           | -                      | any                                 | any                              | no       |
+ * | yes          | yes                    | any                                 | any                              | no       |
+ * | yes          | no                     | yes                                 | any                              | yes      |
+ * | yes          | no                     | no                                  | yes                              | yes      |
+ * | yes          | no                     | no                                  | no                               | no       |
  */
 export function conflictOf(credential: Credential, siblings: readonly Credential[], pods: readonly Labels[]): Problem | undefined {
   for (const other of siblings.toSorted(byAge)) {
     if (other.metadata.deletionTimestamp !== undefined || byAge(other, credential) >= 0) continue;
     const host = sharedHost(credential, other);
     if (host === undefined || !overlap(credential.spec.podSelector, other.spec.podSelector, pods)) continue;
+    const clash = clashOf({ name: credential.metadata.name, spec: credential.spec }, { name: other.metadata.name, spec: other.spec });
+    if (clash === undefined) continue;
     const message =
-      `the older MCPCredential ${other.metadata.name} is for ${host} in the same pods and stays in use there: ` +
-      'let the podSelectors select different pods, take the host out of one, or delete one';
+      `the older MCPCredential ${other.metadata.name} is for ${host} in the same pods and stays in use there, and both have ${clash}: ` +
+      'give each a variable and a place or placeholder of its own, let the podSelectors select different pods, take the host out of one, or delete one';
     return { reason: 'HostConflict', message };
   }
   return undefined;

@@ -75,7 +75,9 @@ describe('an admission', () => {
 
   test('with something to say of it is granted with a warning', async () => {
     const [older] = credentials() as [Credential];
-    const younger = { ...older, metadata: { ...older.metadata, name: 'younger', creationTimestamp: '2026-11-02T00:00:00Z' } };
+    const inject = older.spec.inject.map((place) => ({ ...place, when: 'Always' as const }));
+    const metadata = { ...older.metadata, name: 'younger', creationTimestamp: '2026-11-02T00:00:00Z' };
+    const younger = { ...older, metadata, spec: { ...older.spec, inject } };
     credentials = () => [younger, older];
     const { response } = await admit({});
     expect(response).toMatchObject({

@@ -1,4 +1,5 @@
-import type { Credential } from '@rekey/crds/credential.ts';
+import { clashOf } from '@rekey/crds/clash.ts';
+import type { Credential, CredentialSpec } from '@rekey/crds/credential.ts';
 import { splitHost } from '@rekey/crds/host.ts';
 import type { Store } from '@rekey/crds/store.ts';
 import type { Decision } from './pod.ts';
@@ -23,13 +24,14 @@ export interface Candidates {
 /**
  * The credentials that a pod with these labels gets.
  *
- * | selects the pod | being deleted | store                   | a host of an older chosen one | outcome                    |
- * |-----------------|---------------|-------------------------|-------------------------------|----------------------------|
- * | no              | any           | any                     | any                           | not chosen                 |
- * | yes             | yes           | any                     | any                           | not chosen                 |
- * | yes             | no            | forbids the namespace   | any                           | left out: StoreNotAllowed  |
- * | yes             | no            | allows it, or not there | yes                           | left out: HostConflict     |
- * | yes             | no            | allows it, or not there | no                            | chosen                     |
+ * | selects the pod | being deleted | store                   | a host of an older chosen one | told apart from it | outcome                    |
+ * |-----------------|---------------|-------------------------|-------------------------------|--------------------|----------------------------|
+ * | no              | any           | any                     | any                           | -                  | not chosen                 |
+ * | yes             | yes           | any                     | any                           | -                  | not chosen                 |
+ * | yes             | no            | forbids the namespace   | any                           | -                  | left out: StoreNotAllowed  |
+ * | yes             | no            | allows it, or not there | yes                           | no                 | left out: HostConflict     |
+ * | yes             | no            | allows it, or not there | yes                           | yes                | chosen                     |
+ * | yes             | no            | allows it, or not there | no                            | -                  | chosen                     |
  */
 export function choose(podLabels: Labels, { credentials, stores, namespaceLabels }: Candidates): Choice {
   const choice: Choice = { chosen: [], warnings: [] };
@@ -71,14 +73,20 @@ function conflict({ metadata, spec }: Credential, older: readonly Credential[]):
   const wanted = new Set(spec.hosts.map(canonical));
   for (const other of older) {
     const shared = other.spec.hosts.find((host) => wanted.has(canonical(host)));
-    if (shared === undefined) continue;
+    const clash = shared === undefined ? undefined : clashOf(named({ metadata, spec }), named(other));
+    if (clash === undefined) continue;
     const message =
-      `MCPCredential ${metadata.name} is left out: the older MCPCredential ${other.metadata.name} is for ${shared} in this pod too; ` +
-      'let their podSelectors select different pods, or delete one';
+      `MCPCredential ${metadata.name} is left out: the older MCPCredential ${other.metadata.name} is for ${shared} in this pod too, and both have ${clash}; ` +
+      'give each a variable and a place or placeholder of its own, let their podSelectors select different pods, or delete one';
     return { reason: 'HostConflict', message };
   }
   return undefined;
 }
+
+const named = ({ metadata: { name }, spec }: Pick<Credential, 'metadata' | 'spec'>): { name: string; spec: CredentialSpec } => ({
+  name,
+  spec,
+});
 
 function canonical(host: string): string {
   const { name, port } = splitHost(host);

@@ -10,7 +10,8 @@ import { Window } from './window.ts';
 /** What is replaced, and by what. */
 export interface Wanted {
   needles: readonly Buffer[];
-  placeholder: string;
+  /** Of each needle, or of all. */
+  placeholder: string | ((needle: Buffer) => string);
 }
 
 /** What stands around the answer. */

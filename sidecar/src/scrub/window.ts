@@ -4,15 +4,15 @@
  */
 export class Window {
   readonly #needles: readonly Buffer[];
-  readonly #replacement: Buffer;
+  readonly #replacement: (needle: Buffer) => string;
   #held: Buffer = Buffer.alloc(0);
   /** How often a needle was replaced. */
   count = 0;
 
   /** `needles`: longest first, none empty. */
-  constructor(needles: readonly Buffer[], replacement: string) {
+  constructor(needles: readonly Buffer[], replacement: string | ((needle: Buffer) => string)) {
     this.#needles = needles;
-    this.#replacement = Buffer.from(replacement, 'latin1');
+    this.#replacement = typeof replacement === 'string' ? () => replacement : replacement;
   }
 
   /** What may go on of the bytes so far. */
@@ -45,17 +45,17 @@ export class Window {
     for (;;) {
       const found = this.#next(rest);
       if (found === undefined || (!last && found.at >= rest.length - this.#beginning(rest))) return rest;
-      parts.push(rest.subarray(0, found.at), this.#replacement);
-      rest = rest.subarray(found.at + found.length);
+      parts.push(rest.subarray(0, found.at), Buffer.from(this.#replacement(found.needle), 'latin1'));
+      rest = rest.subarray(found.at + found.needle.length);
       this.count += 1;
     }
   }
 
-  #next(bytes: Buffer): { at: number; length: number } | undefined {
-    let first: { at: number; length: number } | undefined;
+  #next(bytes: Buffer): { at: number; needle: Buffer } | undefined {
+    let first: { at: number; needle: Buffer } | undefined;
     for (const needle of this.#needles) {
       const at = bytes.indexOf(needle);
-      if (at >= 0 && (first === undefined || at < first.at)) first = { at, length: needle.length };
+      if (at >= 0 && (first === undefined || at < first.at)) first = { at, needle };
     }
     return first;
   }

@@ -60,6 +60,7 @@ test(
     const port = await portIn(lines, 'health and metrics listen');
     const ready = async (): Promise<number> => (await fetch(`http://127.0.0.1:${port}/readyz`)).status;
     await until(async () => (await ready()) === 200);
+    await until(async () => (await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()).includes('rekey_leader 1'));
     child.kill('SIGTERM');
     await until(async () => (await ready()) === 503);
     expect(await exit).toBe(0);

@@ -63,7 +63,9 @@ test('answers the webhook by its Service name, verified with the CA of the bundl
   const sent = admission(configuration.bundles()[0] ?? '');
   sent.end(review);
   expect(JSON.parse((await answerOf(sent)).text)).toMatchObject({ response: { uid: 'the-uid', allowed: true } });
-  expect((await health('/metrics')).text).toContain('rekey_admissions_total{result="untouched",reason=""} 1');
+  const metrics = (await health('/metrics')).text;
+  expect(metrics).toContain('rekey_admissions_total{result="untouched",reason=""} 1');
+  expect(metrics).toContain('rekey_leader 0');
 });
 
 test('finishes the admission under way when it stops, and takes no new one', async () => {

@@ -9,6 +9,7 @@ import type { Leadership } from './controller/start.ts';
 import type { Kubernetes } from './kubernetes.ts';
 import { identityOf } from './lease/holder.ts';
 import { electLeader } from './lease/lease.ts';
+import { leaseMetrics } from './lease/metrics.ts';
 import { healthApp, startHealthServer, startWebhookServer } from './server.ts';
 import { webhookApp } from './webhook/app.ts';
 import { admissionMetrics } from './webhook/metrics.ts';
@@ -61,6 +62,7 @@ export async function startOperator({ startController, pace = {}, ...context }: 
   let draining = false;
   const identity = identityOf(config.pod, randomBytes(4).toString('hex'));
   const lease = electLeader({ kubernetes, namespace: config.namespace, identity, log });
+  leaseMetrics(registry, lease);
   const { state, stop } = await startController({ config, kubernetes: lease.kubernetes, leadership: lease, log, registry, signal });
   const { namespace, service, clusterDomain, webhookConfiguration } = config;
   const names = [`${service}.${namespace}.svc`, `${service}.${namespace}.svc.${clusterDomain}`];

@@ -204,6 +204,16 @@ describe('a binding that the operator does not find filled', () => {
     expect(writes.at(-1)?.credentials).toMatchObject([slack]);
   });
 
+  test('is not written again when something new was written meanwhile: in a rotation every pod is behind for a moment', async () => {
+    const { writer, clock, writes } = setUp();
+    writer.set([github]);
+    await clock.pass(40_000);
+    writer.repeat();
+    writer.set([slack]);
+    await clock.pass(100_000);
+    expect(writes).toHaveLength(2);
+  });
+
   test('is left alone before the first state is known, and after the end', async () => {
     const { writer, clock, writes } = setUp();
     writer.repeat();

@@ -49,13 +49,16 @@ export class BindingWriter {
 
   /**
    * The operator counts a pod that does not say what it should: somebody may have deleted this binding, and the operator's new one
-   * is empty. So the same is written again, once, at a random moment; where nothing was lost the API server changes nothing.
+   * is empty. So the same is written again, once, at a random moment, unless something new was written meanwhile: in a rotation every pod is
+   * counted so until it has reported. Where nothing was lost the API server changes nothing.
    */
   repeat(): void {
     const { clock, random } = this.#context;
     if (this.#cancelRepeat !== undefined || this.#written === '' || clock.now() < this.#notBefore + settled) return;
+    const before = this.#notBefore;
     this.#cancelRepeat = clock.after(random() * settled, () => {
       this.#cancelRepeat = undefined;
+      if (this.#notBefore !== before) return;
       this.#written = '';
       if (this.#cancelTimer === undefined && !this.#writing) this.#in(0);
     });

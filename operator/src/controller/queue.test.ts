@@ -63,6 +63,19 @@ test('what is urgent overtakes what is paced', async () => {
   expect(ran).toEqual(['busy', 'urgent', 'paced']);
 });
 
+test('what is paced waits for room to write, and what is urgent does not', async () => {
+  let wait = 30;
+  const { queue, ran, end } = start({ gapMilliseconds: 0, room: () => wait });
+  queue.add('paced', 'paced');
+  queue.add('urgent');
+  await end('urgent');
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  expect(ran).toEqual(['urgent']);
+  wait = 0;
+  await end('paced');
+  expect(ran).toEqual(['urgent', 'paced']);
+});
+
 test('a paced key that becomes urgent runs once', async () => {
   const { queue, ran, end } = start({ concurrency: 1, gapMilliseconds: 0 });
   queue.add('busy');

@@ -14,11 +14,13 @@ export interface QueueOptions {
   gapMilliseconds?: number;
   /** Between two paced runs of one key. */
   spacingMilliseconds?: number;
+  /** Milliseconds until a paced run may write. */
+  room?: () => number;
   random?: () => number;
   now?: () => number;
 }
 
-const defaults = { concurrency: 4, gapMilliseconds: 50, spacingMilliseconds: 200, random: Math.random, now: Date.now };
+const defaults = { concurrency: 4, gapMilliseconds: 50, spacingMilliseconds: 200, room: () => 0, random: Math.random, now: Date.now };
 /** Reports come in bursts: the first of one waits for its neighbours. */
 const gatherMilliseconds = 50;
 
@@ -96,8 +98,8 @@ export class Queue {
   }
 
   #mayPace(): boolean {
-    const { now, gapMilliseconds } = this.#options;
-    const wait = this.#pacedAt + gapMilliseconds - now();
+    const { now, gapMilliseconds, room } = this.#options;
+    const wait = Math.max(this.#pacedAt + gapMilliseconds - now(), room());
     if (wait <= 0) {
       this.#pacedAt = now();
       return true;

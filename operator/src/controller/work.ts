@@ -8,6 +8,7 @@ import { Polls } from '../poll/schedule.ts';
 import { actOnStore } from './act.ts';
 import type { ActContext } from './act.ts';
 import { reconcilePod } from './binding.ts';
+import { Budget, counted } from './budget.ts';
 import { reconcileCredential } from './credential.ts';
 import { controllerMetrics } from './metrics.ts';
 import { Missed } from './missed.ts';
@@ -22,7 +23,9 @@ import type { Change } from './watches.ts';
 
 /** Starts queues and polls, brings everything to what it should be, and returns what takes in the changes from then on. */
 export function startWork(context: ControllerContext, state: State, signal: AbortSignal): (change: Change) => void {
-  const { kubernetes, config, log, now = Date.now, random = Math.random } = context;
+  const { config, log, now = Date.now, random = Math.random } = context;
+  const budget = new Budget({ now });
+  const kubernetes = counted(context.kubernetes, budget);
   const metrics = controllerMetrics([context.registry], state);
   const record = eventRecorder({ kubernetes, log, pod: config.pod, now: () => new Date(now()) });
   const act: ActContext = { kubernetes, state, record, metrics, log };
@@ -36,8 +39,9 @@ export function startWork(context: ControllerContext, state: State, signal: Abor
     metrics.failed(errorCode(error));
     log('warn', 'not reconciled, trying again', { name: key, code: errorCode(error), attempt });
   };
+  const common = { onError, signal, random, now, room: () => budget.wait() };
   const queueOf = (reconcile: (key: string) => Promise<number | undefined | void>, gapMilliseconds = 50): Queue =>
-    new Queue({ reconcile: async (key) => (await reconcile(key)) ?? undefined, onError, signal, random, now, gapMilliseconds });
+    new Queue({ ...common, reconcile: async (key) => (await reconcile(key)) ?? undefined, gapMilliseconds });
   const queues: Queues = {
     credentials: queueOf((key) => reconcileCredential(key, credential)),
     stores: queueOf((key) => reconcileStore(key, { ...act, polls, now })),

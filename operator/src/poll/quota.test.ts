@@ -18,13 +18,15 @@ const secret = (name: string, project?: string): { gcpSecretManager: { secret: s
 });
 const fine: Reading = { versions: { current: '1', states: {} } };
 
-test('all secrets of a project share one quota, whatever store they go through; logins and vaults have none', () => {
+test('all secrets of a project share one quota, whatever store they go through, and all of a vault its own; logins have none', () => {
   const shared = { name: 'projects/a', questionsPerMinute: 150 };
   expect(quotaOf(gcp('one', 'a'), secret('x'))).toEqual(shared);
   expect(quotaOf(gcp('two', 'b'), secret('x', 'a'))).toEqual(shared);
   expect(quotaOf(gcp('two', 'b'), secret('x'))?.name).toBe('projects/b');
   expect(quotaOf(gcp('one', 'a'), undefined)).toBeUndefined();
-  expect(quotaOf(storeAt('https://vault.example', ''), { vault: { path: 'x', key: 'y' } })).toBeUndefined();
+  const vault = storeAt('https://vault.example', '');
+  expect(quotaOf(vault, { vault: { path: 'x', key: 'y' } })).toEqual({ name: 'https://vault.example', questionsPerMinute: 3000 });
+  expect(quotaOf(vault, undefined)).toBeUndefined();
 });
 
 test.each([
@@ -36,6 +38,25 @@ test.each([
 ])('%d secrets of a project that is %d times slower are asked about every %d seconds', (questions, slowness, seconds) => {
   const shared = { questions, perMinute: 150, slowness };
   expect(pause({ store: gcp('one', 'a'), source: secret('x'), reading: fine, failures: 0, shared }, () => 0.5)).toBe(seconds * 1000);
+});
+
+test.each([
+  [250, 1, 5],
+  [1000, 1, 20],
+  [250, 8, 40],
+])('%d secrets of a vault that is %d times slower are asked about every %d seconds', (questions, slowness, seconds) => {
+  const store = storeAt('https://vault.example', '');
+  const source = { vault: { path: 'x', key: 'y' } };
+  const spec = { ...store.spec, pollIntervalSeconds: 5 };
+  const shared = { questions, perMinute: 3000, slowness };
+  expect(pause({ store: { ...store, spec }, source, reading: fine, failures: 0, shared }, () => 0.5)).toBe(seconds * 1000);
+});
+
+test('a vault gets its questions one after the other, fifty a second and no more', () => {
+  const quotas = new Quotas();
+  const quota = { name: 'https://vault.example', questionsPerMinute: 3000 };
+  const times = Array.from({ length: 200 }, () => quotas.take(quota, 0));
+  expect(times.filter((at) => at < 1000)).toHaveLength(50);
 });
 
 test('a cloud is asked once a minute at most, whatever its store says', () => {

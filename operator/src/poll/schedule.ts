@@ -60,6 +60,8 @@ export class Polls {
   readonly #polls = new Map<string, Poll>();
   readonly #byUser = new Map<string, Poll>();
   readonly #quotas: Quotas;
+  /** How many polls draw on each quota. */
+  readonly #sharing = new Map<string, number>();
 
   constructor(options: PollsOptions) {
     this.#options = options;
@@ -127,6 +129,7 @@ export class Polls {
       awaited: false,
     };
     this.#polls.set(id, poll);
+    this.#share(question, 1);
     this.#plan(poll, 0);
     return poll;
   }
@@ -136,7 +139,13 @@ export class Polls {
     if (poll.users.size > 0) return;
     clearTimeout(poll.timer);
     this.#polls.delete(poll.id);
+    this.#share(poll.question, -1);
     this.#sources.release(poll.question.store);
+  }
+
+  #share({ store, source }: Question, more: 1 | -1): void {
+    const name = quotaOf(store, source)?.name;
+    if (name !== undefined) this.#sharing.set(name, (this.#sharing.get(name) ?? 0) + more);
   }
 
   #spacing({ askedAt }: Poll): number {
@@ -174,8 +183,11 @@ export class Polls {
     const quota = quotaOf(question.store, question.source);
     if (quota === undefined) return pause({ ...question, reading, failures }, this.#options.random);
     this.#quotas.answered(quota, reading.failure?.reason === 'SourceThrottled');
-    const all = [...this.#polls.values()].filter((other) => quotaOf(other.question.store, other.question.source)?.name === quota.name);
-    const shared = { questions: all.length, perMinute: quota.questionsPerMinute, slowness: this.#quotas.slowness(quota) };
+    const shared = {
+      questions: this.#sharing.get(quota.name) ?? 0,
+      perMinute: quota.questionsPerMinute,
+      slowness: this.#quotas.slowness(quota),
+    };
     return pause({ ...question, reading, failures, shared }, this.#options.random);
   }
 

@@ -112,7 +112,7 @@ describe('the operator', () => {
         mount: 'kv',
         auth: { kubernetes: { mount: 'kubernetes', role: 'mcp', operatorRole: 'rekey-operator', audience: 'vault' } },
       },
-      pollIntervalSeconds: 10,
+      pollIntervalSeconds: 5,
     });
   });
 

@@ -156,12 +156,10 @@ export function authOf({ auth: { kubernetes, jwt } }: VaultStore): VaultAuth {
 export const storeSpec = withRules(
   z.object({
     ...kinds,
-    pollIntervalSeconds: z
-      .int()
-      .min(1)
-      .max(3600)
-      .default(10)
-      .meta({ description: 'How often the operator asks the source for new versions. AWS and GCP are asked once a minute at most.' }),
+    pollIntervalSeconds: z.int().min(1).max(3600).default(5).meta({
+      description:
+        'How often the operator asks the source for new versions. AWS and GCP are asked once a minute at most, a vault 50 times a second for all its secrets together.',
+    }),
     allowedNamespaces: z
       .object({ matchLabels: labels })
       .optional()

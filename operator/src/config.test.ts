@@ -33,7 +33,7 @@ test('an empty variable is an unset one', () => {
 test('the default store is checked like any other', () => {
   const vault = { address: 'https://vault.vault.svc:8200', auth: { kubernetes: { role: 'mcp' } } };
   const parsed = (spec: unknown): unknown => parseConfig({ ...required, REKEY_DEFAULT_STORE: JSON.stringify(spec) }).defaultStore;
-  expect(parsed({ vault })).toMatchObject({ vault: { mount: 'kv' }, pollIntervalSeconds: 10 });
+  expect(parsed({ vault })).toMatchObject({ vault: { mount: 'kv' }, pollIntervalSeconds: 5 });
   expect(() => parsed({ vault: { ...vault, address: 'http://vault' } })).toThrow('REKEY_DEFAULT_STORE: vault: address: the address starts');
   expect(() => parseConfig({ ...required, REKEY_DEFAULT_STORE: '{' })).toThrow('REKEY_DEFAULT_STORE: ');
 });

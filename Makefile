@@ -106,6 +106,14 @@ memory: node_modules/.stamp $(cache)/bin/vault ## the private memory of a sideca
 	$(say) 'a sidecar for each source, started four times'
 	node bench/memory/main.ts
 
+.PHONY: bench-scale
+bench-scale: node_modules/.stamp $(cache)/bin/vault $(cache)/bin/kube $(cache)/bin/helm $(cache)/bin/kwok ## the operator with 100, 1,000 and 5,000 pods, some 15 minutes; SCALE_PODS=1000 for a shorter one
+	@e2e/cluster/native/packages etcd
+	$(say) 'bundle'
+	node bundle.ts operator > /dev/null
+	$(say) 'bench'
+	node bench/scale/main.ts
+
 .PHONY: bench-placements
 bench-placements: node_modules/.stamp ## the eleven servers rotated under traffic with their keys at three places
 	@.ci/while-the-cluster-starts true
@@ -142,6 +150,6 @@ $(cache)/bin/envoy:
 	mkdir -p $(@D)
 	ln -sfn $$(echo $(cache)/envoy/lib/python3*/site-packages/envoy/_bin/envoy) $@
 
-$(cache)/bin/helm $(cache)/bin/vault $(cache)/bin/kube:
+$(cache)/bin/helm $(cache)/bin/vault $(cache)/bin/kube $(cache)/bin/kwok:
 	@$(say) '$(@F)'
 	e2e/cluster/build $(@F)

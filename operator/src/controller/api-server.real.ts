@@ -23,6 +23,9 @@ export interface RealApiServer {
   ask: (request: Ask) => Promise<Said>;
   /** Verifies the tokens of service accounts. */
   publicKey: string;
+  address: string;
+  /** PEM certificate that it is verified with. */
+  ca: string;
   stop: () => Promise<void>;
 }
 
@@ -42,11 +45,11 @@ export interface Said {
   body: { [field: string]: unknown };
 }
 
-const adminToken = 'admin-token';
+export const adminToken = 'admin-token';
 const issuer = 'https://kubernetes.default.svc';
 
-/** The real kube-apiserver over etcd, with our CRDs: no nodes and no controllers, so that pods are what a test says they are. */
-export async function startApiServer(): Promise<RealApiServer> {
+/** The real kube-apiserver over etcd, with our CRDs: no nodes and no controllers, so that pods are what a test says they are. `more` are further flags. */
+export async function startApiServer(more: Record<string, string> = {}): Promise<RealApiServer> {
   const etcd = await startEtcd();
   const folder = temporaryFolder('api-server');
   const { publicKey, privateKey } = generateKeyPairSync('rsa', {
@@ -70,11 +73,13 @@ export async function startApiServer(): Promise<RealApiServer> {
     'service-account-signing-key-file': join(folder, 'sa.key'),
     'service-cluster-ip-range': '10.96.0.0/16',
     'disable-admission-plugins': 'ServiceAccount',
+    ...more,
   };
   const args = ['kube-apiserver', ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)];
   const server = await startProcess({ name: builtProgram('kube'), arguments: args, folder });
   const caFile = await until(() => readFileSync(join(folder, 'apiserver.crt'), 'utf8'));
-  const configurationOf = (token: string): KubeConfig => configuration(`https://127.0.0.1:${port}`, caFile, token);
+  const address = `https://127.0.0.1:${port}`;
+  const configurationOf = (token: string): KubeConfig => configuration(address, caFile, token);
   const as = (token: string): Kubernetes => kubernetes(configurationOf(token));
   const admin = as(adminToken);
   await until(() => admin.read('/api/v1/namespaces/default'));
@@ -83,11 +88,11 @@ export async function startApiServer(): Promise<RealApiServer> {
     await server.stop();
     await etcd.stop();
   };
-  const ask = (asked: Ask): Promise<Said> => send(`https://127.0.0.1:${port}${asked.path}`, caFile, asked);
+  const ask = (asked: Ask): Promise<Said> => send(`${address}${asked.path}`, caFile, asked);
   const remove = async (path: string): Promise<void> => {
     await ask({ method: 'DELETE', path, body: { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 } });
   };
-  return { admin, as, kubeconfig: (token) => configurationOf(token).exportConfig(), ask, remove, publicKey, stop };
+  return { admin, as, kubeconfig: (token) => configurationOf(token).exportConfig(), ask, remove, publicKey, address, ca: caFile, stop };
 }
 
 async function send(url: string, ca: string, { method, body, type = 'application/json', token = adminToken }: Ask): Promise<Said> {
@@ -102,12 +107,15 @@ async function send(url: string, ca: string, { method, body, type = 'application
   return { status: response.statusCode ?? 0, message, body: object };
 }
 
+/** As kubeadm sets it: from this the API server makes the bookmarks by which a watch is known to live. */
+const progress = '--experimental-watch-progress-notify-interval=5s';
+
 async function startEtcd(): Promise<{ address: string; stop: () => Promise<void> }> {
   const folder = temporaryFolder('etcd');
   const [client, peer] = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
   const urls = { 'listen-client-urls': client, 'advertise-client-urls': client, 'listen-peer-urls': peer };
   const args = Object.entries({ ...urls, 'data-dir': folder }).map(([flag, value]) => `--${flag}=${value}`);
-  const { stop } = await startProcess({ name: 'etcd', arguments: [...args, '--unsafe-no-fsync'], folder });
+  const { stop } = await startProcess({ name: 'etcd', arguments: [...args, '--unsafe-no-fsync', progress], folder });
   return { address: client, stop };
 }
 

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
@@ -30,7 +30,14 @@ export function temporaryFolder(name: string): string {
 }
 
 export async function startProcess({ name, arguments: args, folder, environment = {} }: Program): Promise<RealProcess> {
-  const child = spawn(name, args, { cwd: folder, stdio: 'ignore', env: { PATH: process.env.PATH, HOME: folder, ...environment } });
+  // What it says is there to be read while it runs, and goes with its folder.
+  const log = openSync(join(folder, 'log'), 'a');
+  const child = spawn(name, args, {
+    cwd: folder,
+    stdio: ['ignore', log, log],
+    env: { PATH: process.env.PATH, HOME: folder, ...environment },
+  });
+  closeSync(log);
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
   return {

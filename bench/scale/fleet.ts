@@ -1,0 +1,73 @@
+import { apiPath, apiVersion, injectionLabel } from '@rekey/crds/names.ts';
+import type { Cluster } from './cluster.ts';
+
+/** One namespace: the worst case for whatever looks at all pods or credentials of a namespace. */
+export const tools = 'tools';
+/** Every pod has `shared`, and one of the others. */
+export const shared = 'shared';
+const credentialCount = 100;
+export const others = Array.from({ length: credentialCount - 1 }, (_, n) => `own-${n}`);
+const podsPerNode = 100;
+/** At a time: what a busy cluster's controllers create. */
+const atOnce = 16;
+
+export async function createCredentials({ api: { admin }, vault }: Cluster): Promise<void> {
+  const labels = { [injectionLabel]: 'enabled' };
+  await admin.apply(`/api/v1/namespaces/${tools}`, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: tools, labels } });
+  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: tools } };
+  await admin.apply(`/api/v1/namespaces/${tools}/serviceaccounts/default`, account);
+  for (const name of [shared, ...others]) {
+    await writeSecret(vault, name);
+    await admin.create(`${apiPath}/namespaces/${tools}/mcpcredentials`, credential(name));
+  }
+}
+
+export async function writeSecret(vault: Cluster['vault'], name: string): Promise<string> {
+  const { version } = await vault.call('POST', `kv/data/mcp/${name}`, { data: { token: 'no real one' } });
+  return String(version);
+}
+
+function credential(name: string): object {
+  return {
+    apiVersion,
+    kind: 'MCPCredential',
+    metadata: { name },
+    spec: {
+      source: { vault: { path: `mcp/${name}`, key: 'token' } },
+      hosts: [`${name}.example.com`],
+      inject: [{ header: { name: 'Authorization', prefix: 'Bearer ' } }],
+      env: [{ name: `${name.toUpperCase().replace('-', '_')}_TOKEN` }],
+      podSelector: { matchLabels: name === shared ? { app: 'mcp' } : { app: 'mcp', own: name } },
+    },
+  };
+}
+
+/** Pods `from` up to `to`, on nodes of their own. */
+export async function createPods({ api: { admin } }: Cluster, { from, to }: { from: number; to: number }): Promise<void> {
+  for (let node = Math.ceil(from / podsPerNode); node * podsPerNode < to; node += 1) await createNode(admin, node);
+  let next = from;
+  const worker = async (): Promise<void> => {
+    while (next < to) await admin.create(`/api/v1/namespaces/${tools}/pods`, pod(next++));
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+export function pod(number: number): object {
+  const own = others[number % others.length] ?? '';
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: `mcp-${number}`, labels: { app: 'mcp', own } },
+    spec: {
+      serviceAccountName: 'default',
+      nodeName: `node-${Math.floor(number / podsPerNode)}`,
+      containers: [{ name: 'server', image: 'registry.example.com/mcp-server:1' }],
+    },
+  };
+}
+
+async function createNode(admin: Cluster['api']['admin'], number: number): Promise<void> {
+  const name = `node-${number}`;
+  const metadata = { name, annotations: { 'kwok.x-k8s.io/node': 'fake' }, labels: { 'kubernetes.io/hostname': name } };
+  await admin.create('/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata });
+}

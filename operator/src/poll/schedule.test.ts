@@ -10,7 +10,8 @@ import { until } from './process.real.ts';
 import { storeAt } from './vault.fake.ts';
 
 const at = (path: string): CredentialSource => ({ vault: { path, key: 'token' } });
-const store: Store = storeAt('https://vault.example', '');
+const known = storeAt('https://vault.example', '');
+const store: Store = { ...known, spec: { ...known.spec, pollIntervalSeconds: 10 } };
 
 function start(current: () => string = () => '1') {
   const asked: string[] = [];

@@ -2,21 +2,23 @@ import { credential } from '../decide/input.fixture.ts';
 import { Missed } from './missed.ts';
 import { emptyState } from './state.ts';
 
-function setUp(pods: () => string[]) {
-  const world = { now: 0, lists: 0, changes: 0 };
+function setUp(pods: () => string[], random = 0) {
+  const world = { now: 0, lists: 0, changes: 0, asked: '' };
   const state = emptyState();
   const one = credential('github');
   state.credentials.set(one);
   const missed = new Missed({
     kubernetes: {
-      read: <T>() => {
+      read: <T>(path: string) => {
         world.lists += 1;
+        world.asked = path;
         return Promise.resolve({ items: pods().map((name) => ({ metadata: { name, namespace: 'tools' } })) } as T);
       },
     },
     state,
     log: () => undefined,
     now: () => world.now,
+    random: () => random,
     onChange: () => (world.changes += 1),
   });
   /** Looks as often as it asks to be looked at, for so many seconds. */
@@ -53,4 +55,16 @@ test('with all pods injected it is once a minute', async () => {
   const { world, follow } = setUp(() => []);
   await follow(600, 3);
   expect(world.lists).toBe(10);
+});
+
+test('credentials that were looked at together do not stay together', async () => {
+  const { world, follow } = setUp(() => [], 1);
+  await follow(600, 3);
+  expect(world.lists).toBe(8);
+});
+
+test("the pods come from the API server's cache: from etcd each list would cost it all pods of the namespace", async () => {
+  const { world, follow } = setUp(() => []);
+  await follow(1, 3);
+  expect(new URL(world.asked, 'https://api').searchParams.get('resourceVersion')).toBe('0');
 });

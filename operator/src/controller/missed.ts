@@ -17,6 +17,7 @@ interface Context {
   state: State;
   log: Log;
   now: () => number;
+  random: () => number;
   /** The answer for this credential is another one than before. */
   onChange: (key: string) => void;
 }
@@ -38,6 +39,8 @@ const soonMilliseconds = 10_000;
 const freshMilliseconds = 120_000;
 const laterMilliseconds = 60_000;
 const atMostEvery = 3000;
+/** An operator that starts asks for all credentials at once; they must not stay together for ever. */
+const spread = 0.3;
 
 /**
  * The running pods that a credential selects and that have no sidecar. Watching every pod of the cluster for them would cost the
@@ -66,7 +69,8 @@ export class Missed {
     const answer = this.#answers.get(key);
     const waiting = bound === 0 || (answer?.pods ?? []).length > 0;
     const isFresh = answer === undefined || this.#context.now() - answer.since < freshMilliseconds;
-    return waiting && isFresh ? soonMilliseconds : laterMilliseconds;
+    if (waiting && isFresh) return soonMilliseconds;
+    return laterMilliseconds * (1 + spread * this.#context.random());
   }
 
   forget(key: string): void {
@@ -95,7 +99,8 @@ export class Missed {
     const { kubernetes, log } = this.#context;
     const { namespace, name } = credential.metadata;
     const labelSelector = `${selectorText(credential.spec.podSelector)},${injectedLabel}!=true,${injectLabel}!=false`;
-    const query = new URLSearchParams({ labelSelector, fieldSelector: 'status.phase=Running', limit: '500' });
+    // From the API server's cache: read from etcd, each list would cost it all pods of the namespace, for each credential.
+    const query = new URLSearchParams({ labelSelector, fieldSelector: 'status.phase=Running', resourceVersion: '0' });
     try {
       const list = await kubernetes.read<KubernetesObject & { items: WholePod[] }>(
         `/api/v1/namespaces/${namespace}/pods?${query.toString()}`,

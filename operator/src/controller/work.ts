@@ -33,7 +33,7 @@ export function startWork(context: ControllerContext, state: State, signal: Abor
     for (const user of users) if (user.includes('/')) queues.credentials.add(user);
     queues.stores.add(store, 'paced');
   });
-  const missed = new Missed({ kubernetes, state, log, now, onChange: (key) => queues.credentials.add(key, 'paced') });
+  const missed = new Missed({ kubernetes, state, log, now, random, onChange: (key) => queues.credentials.add(key, 'paced') });
   const credential = { ...act, polls, missed, now, decided: new Map<string, number>() };
   const onError = (key: string, error: unknown, attempt: number): void => {
     metrics.failed(errorCode(error));

@@ -62,4 +62,4 @@ USER 65532:65532
 # One arena, and large pieces given back at once: glibc's defaults, made for many threads, keep a third of the memory of a busy sidecar for nothing.
 ENV MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=32768
 # A small young generation keeps connection churn from growing the process; no signal opens an inspector on a process that holds values.
-ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=2", "--max-old-space-size=48", "--disable-sigusr1", "/app/main.js"]
+ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=2", "--max-old-space-size=28", "--disable-sigusr1", "/app/main.js"]

@@ -99,6 +99,12 @@ bench: node_modules/.stamp $(cache)/bin/vault $(cache)/bin/envoy ## the sidecar 
 	$(say) 'bench'
 	node bench/main.ts
 
+.PHONY: bench-limits
+bench-limits: node_modules/.stamp $(cache)/bin/vault ## other calls' p99 and the sidecar's memory beside 10,000 connections, slow clients and a bomb: build/limits.json
+	@e2e/cluster/native/packages ip
+	node bundle.ts sidecar > /dev/null
+	node bench/stress/main.ts limits | tee build/limits.json
+
 .PHONY: memory
 memory: node_modules/.stamp $(cache)/bin/vault ## the private memory of a sidecar at rest, for each source: build/memory.json
 	@$(say) 'bundle'

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { defaultLimits } from '../../sidecar/src/limits.ts';
 
 // The shipped bundle as a process with the flags of its image, a real Vault, and an upstream on another address of a network of its own.
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -41,3 +42,11 @@ test('1 GB down and 1 GB up arrive as they were sent, and take no more memory th
   expect(rest).toEqual({ downDiffers: false, upDiffers: false });
   expect(Number(mostMB) - Number(beforeMB)).toBeLessThan(32);
 }, 300_000);
+
+test('10,000 connections, slow heads, slow bodies and a bomb from the upstream: no other call fails, in 64 MiB', async () => {
+  const { failed, clients, givenWay, mostMB } = await seen<Record<string, number>>('limits');
+  expect({ failed }).toEqual({ failed: 0 });
+  expect(clients).toBeLessThanOrEqual(defaultLimits.connections);
+  expect(givenWay).toBeGreaterThan(9000);
+  expect(mostMB).toBeLessThan(64);
+}, 400_000);

@@ -88,7 +88,7 @@ describe('the operator', () => {
       webhookPort: 8443,
       sidecar: {
         image: 'registry.example.com/rekey/sidecar:1.2.3',
-        resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { cpu: '1', memory: '128Mi' } },
+        resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { cpu: '1', memory: '64Mi' } },
         extraCA: certificate.trim(),
       },
     });

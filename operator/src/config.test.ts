@@ -12,7 +12,7 @@ test('two variables are enough', () => {
     sidecar: {
       image: 'ghcr.io/example/sidecar:1',
       imagePullPolicy: 'IfNotPresent',
-      resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } },
+      resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '64Mi' } },
       extraCA: '',
       sysctls: true,
       logLevel: 'info',
@@ -58,7 +58,7 @@ test('everything that is wrong is told at once', () => {
 });
 
 test.each([
-  [{ REKEY_SIDECAR_MEMORY_REQUEST: '129Mi' }, 'REKEY_SIDECAR_MEMORY_REQUEST is "129Mi", more than the limit "128Mi"'],
+  [{ REKEY_SIDECAR_MEMORY_REQUEST: '65Mi' }, 'REKEY_SIDECAR_MEMORY_REQUEST is "65Mi", more than the limit "64Mi"'],
   [{ REKEY_SIDECAR_MEMORY_REQUEST: '1.5Gi', REKEY_SIDECAR_MEMORY_LIMIT: '1600M' }, 'REKEY_SIDECAR_MEMORY_REQUEST is "1.5Gi"'],
   [{ REKEY_SIDECAR_CPU_REQUEST: '1', REKEY_SIDECAR_CPU_LIMIT: '999m' }, 'REKEY_SIDECAR_CPU_REQUEST is "1", more than the limit "999m"'],
 ])('a request above its limit, with which no pod could start, is refused: %j', (environment, problem) => {
@@ -70,11 +70,11 @@ test('a request that is its limit is taken', () => {
     ...required,
     REKEY_SIDECAR_CPU_REQUEST: '0.2',
     REKEY_SIDECAR_CPU_LIMIT: '200m',
-    REKEY_SIDECAR_MEMORY_REQUEST: '128Mi',
+    REKEY_SIDECAR_MEMORY_REQUEST: '64Mi',
   };
   expect(parseConfig(environment).sidecar.resources).toEqual({
-    requests: { cpu: '0.2', memory: '128Mi' },
-    limits: { cpu: '200m', memory: '128Mi' },
+    requests: { cpu: '0.2', memory: '64Mi' },
+    limits: { cpu: '200m', memory: '64Mi' },
   });
 });
 

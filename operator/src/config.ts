@@ -11,7 +11,7 @@
  *   REKEY_SIDECAR_CPU_REQUEST       quantity                                                                  default 10m
  *   REKEY_SIDECAR_MEMORY_REQUEST    quantity                                                                  default 32Mi
  *   REKEY_SIDECAR_CPU_LIMIT         quantity; empty means none (a Guaranteed pod's sidecar then gets 100m)    default empty
- *   REKEY_SIDECAR_MEMORY_LIMIT      quantity                                                                  default 128Mi
+ *   REKEY_SIDECAR_MEMORY_LIMIT      quantity                                                                  default 64Mi
  *   REKEY_SIDECAR_LOG_LEVEL         debug, info, warn or error                                                default info
  *   REKEY_SIDECAR_SYSCTLS           whether pods may set net.ipv4.ip_unprivileged_port_start: true or false   default true
  *   REKEY_EXTRA_CA                  PEM certificates that apps and sidecars trust beside the public roots (chart value trust.extraCA)
@@ -112,7 +112,7 @@ function sidecarResources(read: EnvironmentReader): SidecarSettings['resources']
     memory: read.matching('REKEY_SIDECAR_MEMORY_REQUEST', quantity, '32Mi'),
   };
   const cpuLimit = read.matching('REKEY_SIDECAR_CPU_LIMIT', quantityOrNone, '');
-  const memoryLimit = read.matching('REKEY_SIDECAR_MEMORY_LIMIT', quantity, '128Mi');
+  const memoryLimit = read.matching('REKEY_SIDECAR_MEMORY_LIMIT', quantity, '64Mi');
   const limits: Quantities = { ...(cpuLimit === '' ? {} : { cpu: cpuLimit }), memory: memoryLimit };
   for (const [name, limit] of Object.entries(limits)) {
     const request = requests[name] ?? '';

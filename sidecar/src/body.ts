@@ -5,9 +5,11 @@ import type { UpstreamConnection } from './upstream-connection.ts';
 /** A body up to this size is kept while its call runs, so that the call can be replayed. */
 export const mostKept = 256 * 1024;
 
-/** What all calls together may keep. */
-const mostKeptByAll = 8 * 1024 * 1024;
+/** What all calls together may keep. A body whose upload lasts gives way to those of new calls: its upstream has had the credential for longest. */
+const mostKeptByAll = 4 * 1024 * 1024;
 let keptByAll = 0;
+/** The bodies that keep something, the one that began first before the others. */
+const keepers = new Set<RequestBody>();
 
 /**
  * A request's body on its way to an upstream, or to a second one when the call is replayed: what was read so far is kept up to
@@ -90,6 +92,7 @@ export class RequestBody {
 
   /** Gives the memory back. */
   forget(): void {
+    keepers.delete(this);
     keptByAll -= this.#keptBytes;
     this.#kept = [];
     this.#keptBytes = 0;
@@ -128,10 +131,20 @@ export class RequestBody {
   #keep(piece: Buffer, isUnsent: boolean): void {
     const whole = this.replayable;
     this.#bytes += piece.length;
-    if (whole && (isUnsent || (this.#bytes <= mostKept && keptByAll + piece.length <= mostKeptByAll))) {
+    if (whole && (isUnsent || (this.#bytes <= mostKept && this.#hasRoom(piece.length)))) {
+      keepers.add(this);
       this.#kept.push(piece);
       this.#keptBytes += piece.length;
       keptByAll += piece.length;
     } else if (this.#keptBytes > 0) this.forget();
+  }
+
+  /** Whether so much more may be kept, by taking it from others. One that is not being sent is needed still: its call may be replayed any moment. */
+  #hasRoom(bytes: number): boolean {
+    for (const body of keepers) {
+      if (keptByAll + bytes <= mostKeptByAll) return true;
+      if (body !== this && body.#sink !== undefined) body.forget();
+    }
+    return keptByAll + bytes <= mostKeptByAll;
   }
 }

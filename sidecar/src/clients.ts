@@ -38,9 +38,7 @@ export class Clients implements House {
     });
     if (this.#sockets.size <= this.means.limits.connections) return;
     this.means.metrics.limit('connections');
-    const [oldest] = this.#idle;
-    if (oldest === undefined) socket.destroy();
-    else oldest.destroy();
+    if (!this.#giveWay()) socket.destroy();
   }
 
   /** It may carry requests now. */
@@ -57,6 +55,9 @@ export class Clients implements House {
 
   idle(connection: Connection): void {
     this.#idle.add(connection);
+    if (this.#idle.size <= this.means.limits.idle) return;
+    this.means.metrics.limit('idle');
+    this.#giveWay();
   }
 
   closed(connection: Connection): void {
@@ -72,6 +73,15 @@ export class Clients implements House {
 
   destroy(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** The connection that is idle for longest goes. Whether there was one. */
+  #giveWay(): boolean {
+    const [oldest] = this.#idle;
+    if (oldest === undefined) return false;
+    this.#idle.delete(oldest);
+    oldest.destroy();
+    return true;
   }
 
   #sweep(): void {

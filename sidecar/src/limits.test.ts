@@ -134,6 +134,18 @@ test('a new connection beyond the limit takes the place of the one that is idle 
   for (const { socket } of others) socket.destroy();
 });
 
+test('of the connections without a call as many stay as may, and calls have room beside them', async () => {
+  const limited = await startPod({ clock, limits: { idle: 2 } });
+  await pod.stop();
+  pod = limited;
+  const { calls } = await startCalls(2);
+  const idle = [await connect(), await connect(), await connect()];
+  await until(() => idle[0]?.closed() === true);
+  expect([...calls, ...idle.slice(1)].map(({ closed }) => closed())).toEqual([false, false, false, false]);
+  expect(await limit('idle')).toBe(1);
+  for (const { socket } of [...calls, ...idle]) socket.destroy();
+});
+
 test('a call under way never gives way', async () => {
   const { calls } = await startCalls(2);
   const idle = [await connect(), await connect()];
@@ -169,4 +181,10 @@ test('a head that is too large is counted', async () => {
   const { said } = await connect(`GET / HTTP/1.1\r\n${host()}X-A: ${'a'.repeat(defaultLimits.headBytes)}`);
   expect(await said).toContain('431');
   expect(await limit('headBytes')).toBe(1);
+});
+
+test('the page of limits has each of them as it is', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/limits.md'), 'utf8');
+  const rows = [...page.matchAll(/^\| `(\w+)` \| (\d+) \|/gmu)].map(([, name, value]) => [name, Number(value)]);
+  expect(Object.fromEntries(rows)).toEqual(defaultLimits);
 });

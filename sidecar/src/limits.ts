@@ -2,6 +2,8 @@
 export interface Limits {
   /** Open connections of clients. At the limit the one that is idle for longest gives way to a new one. */
   connections: number;
+  /** Of these, without a call. Beyond, the one that is so for longest goes. */
+  idle: number;
   /** Calls under way with one credential. */
   calls: number;
   /** Of a request's head, its request line included. */
@@ -18,7 +20,8 @@ export interface Limits {
 export type Limit = keyof Limits;
 
 export const defaultLimits: Limits = {
-  connections: 512,
+  connections: 256,
+  idle: 128,
   calls: 256,
   headBytes: 32_768,
   handshakeMilliseconds: 10_000,

@@ -91,6 +91,7 @@ export class Outlet implements Due {
     for (let from = 0; from < bytes.length;) {
       let pack = this.#packs.at(-1);
       if (pack === undefined || this.#filled === packBytes) {
+        if (pack !== undefined && !this.#isWriting) this.#send();
         pack = take();
         this.#packs.push(pack);
         this.#filled = 0;

@@ -54,7 +54,7 @@ export class Attempt {
     if (this.isIdempotent) return this.#begin(kept, head, told);
     // The kernel may know already that the other side has ended it: then we hear of it before this turn ends.
     let isCancelled = false;
-    this.#turn.write({
+    this.#turn.atEnd({
       endTurn: () => {
         if (isCancelled) return;
         this.#cancel = undefined;
@@ -116,5 +116,6 @@ export class Attempt {
     this.reached = true;
     connection.begin(told, this.#checked.head.method, head);
     this.#upload.attach(connection);
+    connection.send();
   }
 }

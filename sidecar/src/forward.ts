@@ -93,6 +93,7 @@ export class Call implements Attempted, Due {
 
   start(): void {
     const [first] = this.#checked.rule.parts;
+    this.#means.turn.calls += 1;
     if (this.#uses.begin(this.#means.limits.calls)) {
       this.#means.metrics.limit('calls');
       return this.#fail(new Failure('CallLimitReached'));
@@ -388,6 +389,7 @@ export class Call implements Attempted, Due {
     this.#over = true;
     this.#reply.drop();
     this.#uses.end();
+    this.#means.turn.calls -= 1;
   }
 
   /** One line and one count a call, when its answer begins: a stream may last for hours. */

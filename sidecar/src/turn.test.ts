@@ -1,6 +1,13 @@
 import { setImmediate as turnEnds } from 'node:timers/promises';
 import { Turn } from './turn.ts';
 
+/** With two calls under way. */
+function busy(): Turn {
+  const turn = new Turn();
+  turn.calls = 2;
+  return turn;
+}
+
 function recorder(turn: Turn): { said: string[]; write: (name: string, then?: () => void) => void; after: (name: string) => void } {
   const said: string[] = [];
   const due = (name: string, then?: () => void): { endTurn: () => void } => ({
@@ -17,7 +24,7 @@ function recorder(turn: Turn): { said: string[]; write: (name: string, then?: ()
 }
 
 test('nothing is written while the turn lasts; then all writes leave, and what nobody waits for comes behind them', async () => {
-  const { said, write, after } = recorder(new Turn());
+  const { said, write, after } = recorder(busy());
   after('line');
   write('first');
   await Promise.resolve();
@@ -28,14 +35,14 @@ test('nothing is written while the turn lasts; then all writes leave, and what n
 });
 
 test('a write that another one gives rise to leaves in the same turn', async () => {
-  const { said, write } = recorder(new Turn());
+  const { said, write } = recorder(busy());
   write('first', () => write('its answer'));
   await turnEnds();
   expect(said).toEqual(['first', 'its answer']);
 });
 
 test('a write that comes of the end itself leaves in the next turn, and each is done once', async () => {
-  const turn = new Turn();
+  const turn = busy();
   const { said, write } = recorder(turn);
   turn.afterWrites({ endTurn: () => write('late') });
   await turnEnds();
@@ -43,4 +50,17 @@ test('a write that comes of the end itself leaves in the next turn, and each is 
   write('last');
   await turnEnds();
   expect(said).toEqual(['late', 'last']);
+});
+
+test('a call that is alone waits for no other, but behind what waits already', async () => {
+  const turn = new Turn();
+  turn.calls = 1;
+  const { said, write } = recorder(turn);
+  write('at once');
+  expect(said).toEqual(['at once']);
+  turn.atEnd({ endTurn: () => said.push('at the end') });
+  write('behind it');
+  expect(said).toEqual(['at once']);
+  await turnEnds();
+  expect(said).toEqual(['at once', 'at the end', 'behind it']);
 });

@@ -8,12 +8,20 @@ export interface Due {
  * together. A program on the other side is then woken once for several messages, and waking it costs more than anything else in a call.
  */
 export class Turn {
+  /** Calls under way. One alone has no other to wait for: what it writes leaves at once. */
+  calls = 0;
   #writes: Due[] = [];
   #rest: Due[] = [];
   #isSet = false;
 
-  /** Called at the end of this turn. During that end it is called at once, behind those that wait already. */
+  /** Called at the end of this turn, or at once for a call that is alone. */
   write(due: Due): void {
+    if (this.calls <= 1 && !this.#isSet) return due.endTurn();
+    this.atEnd(due);
+  }
+
+  /** Called at the end of this turn; during that end, behind those that wait already. */
+  atEnd(due: Due): void {
     this.#writes.push(due);
     this.#set();
   }

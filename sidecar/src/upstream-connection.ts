@@ -48,6 +48,7 @@ export class UpstreamConnection implements Due {
   readonly #socket: TLSSocket;
   readonly #home: Home;
   readonly #turn: Turn;
+  #isHeld = false;
   #isDue = false;
   #exchange: Exchange | undefined;
   #method = '';
@@ -79,7 +80,7 @@ export class UpstreamConnection implements Due {
     return this.#socket.writableNeedDrain;
   }
 
-  /** Sends a request's head. Its body follows by `write`, its end is told by `requested`. */
+  /** Writes a request's head, which leaves with `send`. Its body follows by `write`, its end is told by `requested`. */
   begin(exchange: Exchange, method: string, head: string): void {
     this.#exchange = exchange;
     this.#method = method;
@@ -93,6 +94,14 @@ export class UpstreamConnection implements Due {
   write(piece: Buffer): void {
     this.#hold();
     this.#socket.write(piece);
+    this.send();
+  }
+
+  /** What was written leaves with all others of this turn. */
+  send(): void {
+    if (!this.#isHeld || this.#isDue) return;
+    this.#isDue = true;
+    this.#turn.write(this);
   }
 
   requested(): void {
@@ -132,15 +141,15 @@ export class UpstreamConnection implements Due {
 
   endTurn(): void {
     this.#isDue = false;
+    this.#isHeld = false;
     this.#socket.uncork();
   }
 
   /** What is written in one turn leaves in one piece. */
   #hold(): void {
-    if (this.#isDue) return;
-    this.#isDue = true;
+    if (this.#isHeld) return;
+    this.#isHeld = true;
     this.#socket.cork();
-    this.#turn.write(this);
   }
 
   readonly #took = (error?: Error | null): void => {

@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts';
 import { Connection } from './connection.ts';
 import type { House } from './connection.ts';
 import type { Entrance } from './entrance.ts';
-import type { Means } from './forward.ts';
+import type { Means } from './means.ts';
 import type { Table } from './rule.ts';
 
 const sweepMilliseconds = 1000;

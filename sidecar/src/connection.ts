@@ -3,7 +3,7 @@ import { Failure } from '@rekey/lib/reason.ts';
 import type { OwnAnswer } from './answer.ts';
 import { answerFor, bytesOf } from './answer.ts';
 import type { Entrance } from './entrance.ts';
-import type { Means } from './forward.ts';
+import type { Means } from './means.ts';
 import { Call } from './forward.ts';
 import { check } from './head.ts';
 import type { Checked } from './head.ts';

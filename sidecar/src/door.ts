@@ -10,7 +10,7 @@ import { processClock } from './clock.ts';
 import { throughBaseUrl, throughTls } from './entrance.ts';
 import type { Entrance } from './entrance.ts';
 import type { Entrances } from './entrances.ts';
-import type { Means } from './forward.ts';
+import type { Means } from './means.ts';
 import { proxied } from './proxy.ts';
 import type { Table } from './rule.ts';
 

@@ -1,9 +1,8 @@
-import type { Reason } from '@rekey/lib/reason.ts';
 import { Failure } from '@rekey/lib/reason.ts';
+import { Account } from './account.ts';
 import { answerFor, failureOf } from './answer.ts';
 import { Attempt } from './attempt.ts';
 import type { Attempted } from './attempt.ts';
-import type { Audit } from './audit.ts';
 import { RequestBody } from './body.ts';
 import { discard } from './discard.ts';
 import type { Checked } from './head.ts';
@@ -13,43 +12,23 @@ import { requestBody } from './http/body-reader.ts';
 import { closes } from './http/control.ts';
 import { Malformed } from './http/malformed.ts';
 import type { ResponseHead } from './http/response-head.ts';
-import { mended, mostRead as mostSearched, objectionTo } from './json/field.ts';
-import type { Limits } from './limits.ts';
-import type { Metrics } from './metrics.ts';
+import { Judge } from './judge.ts';
+import type { Judged } from './judge.ts';
+import type { Means } from './means.ts';
 import { outgoingOf, twinsOf } from './outgoing.ts';
-import { mostRead } from './refused.ts';
 import type { Client } from './relay.ts';
 import { Reply } from './relay.ts';
 import { Scrubbed } from './scrub/scrubbed.ts';
 import { scrubbedOf, wantedOf } from './scrub/wanted.ts';
-import type { Due, Turn } from './turn.ts';
-import type { Upstream } from './upstream.ts';
-import type { Outcome } from './use.ts';
-import { useOf } from './use.ts';
+import { Search } from './search.ts';
 import { Uses } from './uses.ts';
 import { isSwitched } from './web-socket.ts';
-
-/** What all calls share. */
-export interface Means {
-  upstream: Upstream;
-  audit: Audit;
-  metrics: Metrics;
-  limits: Limits;
-  turn: Turn;
-}
-
-/** What came of an answer while it is not decided whether it goes on: copies, since a connection's bytes are good for the moment only. */
-interface Held {
-  pieces: Buffer[];
-  /** Of the body. */
-  bytes: number;
-}
 
 /**
  * One call: finds the placeholder, fetches the value, sends, looks for a refusal, replays once with a newer value, and hands the
  * answer on. Each step goes on by a callback; only a value that is not in memory costs a promise.
  */
-export class Call implements Attempted, Due {
+export class Call implements Attempted {
   /** Finds the end of the request's body; undefined when there is none. */
   readonly reader: BodyReader | undefined;
   readonly upload: RequestBody;
@@ -57,24 +36,19 @@ export class Call implements Attempted, Due {
   readonly #client: Client;
   readonly #checked: Checked;
   readonly #uses: Uses;
-  /** The body may hold a placeholder at a place of its own. */
-  readonly #isSearched: boolean;
-  /** The whole body, when it may hold a placeholder. */
-  #body: Buffer | undefined;
-  readonly #began = performance.now();
+  /** Where the body may hold a placeholder at a place of its own. */
+  readonly #search: Search | undefined;
   readonly #attempt: Attempt;
+  readonly #judge: Judge;
   readonly #reply: Reply;
-  #answer: ResponseHead | undefined;
-  #held: Held | undefined;
+  readonly #account: Account;
   /** The answer has come whole. */
   #whole = false;
   /** The upstream has cut it off. */
   #cut = false;
   /** The source is being asked after a refusal. */
   #asking = false;
-  #replayed = false;
   #retried = false;
-  #outcome: Outcome | undefined;
   #isSwitched = false;
   #over = false;
 
@@ -84,11 +58,14 @@ export class Call implements Attempted, Due {
     this.#client = client;
     this.#checked = checked;
     this.#uses = new Uses(rule, { fields: head.fields, target });
-    this.#isSearched = this.#uses.searches(head.fields);
-    this.reader = requestBody(head.control, this.#isSearched ? undefined : (lines) => trailerLines(lines, twinsOf(this.#uses.list)));
+    const isSearched = this.#uses.searches(head.fields);
+    this.reader = requestBody(head.control, isSearched ? undefined : (lines) => trailerLines(lines, twinsOf(this.#uses.list)));
     this.upload = new RequestBody(this.reader !== undefined, (on) => client.flow(on));
+    this.#search = isSearched && this.upload.isPresent ? new Search(this.#uses, this.upload) : undefined;
     this.#attempt = new Attempt(means, checked, this.upload);
+    this.#judge = new Judge(this.#uses);
     this.#reply = new Reply(client, head);
+    this.#account = new Account(means, checked, this.#uses);
   }
 
   start(): void {
@@ -101,8 +78,8 @@ export class Call implements Attempted, Due {
     if (first.spec === undefined) return this.#fail(new Failure('CredentialDeleted'));
     const denial = this.#denial();
     if (denial !== undefined) return this.#fail(denial);
-    if (this.#isSearched && this.upload.isPresent) return this.#gather();
-    this.#ask();
+    if (this.#search === undefined) this.#ask();
+    else this.#gather(this.#search);
   }
 
   #denial(): Failure | undefined {
@@ -111,23 +88,13 @@ export class Call implements Attempted, Due {
     return denial === undefined ? this.#uses.clash() : new Failure('CallNotAllowed', denial);
   }
 
-  #gather(): void {
-    const { head } = this.#checked;
-    const objection = objectionTo(head.fields, head.control.length);
-    if (objection !== undefined) return this.#fail(objection);
-    this.upload.gather(mostSearched, (whole) => {
-      if (whole instanceof Failure) return this.#fail(whole);
-      try {
-        this.#uses.search(whole);
-      } catch (error) {
-        return this.#fail(error);
-      }
-      this.#body = whole;
-      const denial = this.#denial(); // the body may hold another credential's placeholder
-      if (denial === undefined) this.#ask();
-      else this.#fail(denial);
+  #gather(search: Search): void {
+    search.begin(this.#checked.head, (problem) => {
+      const failure = problem ?? this.#denial(); // the body may hold another credential's placeholder
+      if (failure === undefined) this.#ask();
+      else this.#fail(failure);
     });
-    this.#reply.proceed();
+    if (!this.#over) this.#reply.proceed();
   }
 
   #ask(): void {
@@ -156,22 +123,12 @@ export class Call implements Attempted, Due {
         uses: this.#uses.list,
         continued: this.#reply.continued,
         scrubs: this.#uses.scrubs,
-        length: this.#body && this.#mend(this.#body),
+        length: this.#search?.mend(),
       });
       this.#attempt.send(head, fresh, this);
     } catch (error) {
       this.#fail(failureOf(error, 'SecretValueInvalid'));
     }
-  }
-
-  /** The length of the body that is sent. */
-  #mend(body: Buffer): number {
-    const writings = this.#uses.list.flatMap(({ found, grant }) =>
-      grant === undefined ? [] : found.json.map((edit) => ({ edit, value: grant.value })),
-    );
-    const pieces = mended(body, writings);
-    this.upload.replace(pieces);
-    return pieces.reduce((sum, { length }) => sum + length, 0);
   }
 
   undialled(failure: Failure): void {
@@ -206,23 +163,16 @@ export class Call implements Attempted, Due {
 
   answered(head: ResponseHead, raw: Buffer, last: boolean): void {
     this.#attempt.arrived();
-    this.#answer = head;
     if (last) this.#come();
-    if (!this.#uses.carries) return this.#relay(head, [raw]);
-    const verdict = this.#uses.verdict(head);
-    if (verdict === 'accepted') return this.#judged(head, [raw], false);
-    if (verdict === 'refused') return this.#judged(head, [raw], this.#uses.decide(head, undefined));
-    this.#held = { pieces: [Buffer.from(raw)], bytes: raw.length - head.size };
-    this.#decide(head, this.#held);
+    const judged = this.#judge.answered(head, raw, last);
+    if (judged !== undefined) this.#judged(judged);
   }
 
   more(piece: Buffer, last: boolean): void {
     if (last) this.#come();
-    const held = this.#held;
-    if (held === undefined) return this.#wrote(this.#reply.write(piece));
-    held.pieces.push(Buffer.from(piece));
-    held.bytes += piece.length;
-    if (!this.#asking && this.#answer !== undefined) this.#decide(this.#answer, held);
+    if (!this.#judge.holds(piece)) return this.#wrote(this.#reply.write(piece));
+    const judged = this.#asking ? undefined : this.#judge.look(last);
+    if (judged !== undefined) this.#judged(judged);
   }
 
   /** The connection is somebody else's from now on. */
@@ -232,34 +182,26 @@ export class Call implements Attempted, Due {
     this.upload.detach();
   }
 
-  /** The body is read to its end, or until there is too much of it to say that the credential is refused. */
-  #decide(head: ResponseHead, { pieces, bytes }: Held): void {
-    if (!this.#whole && bytes <= mostRead) return;
-    const [first = Buffer.alloc(0), ...rest] = pieces;
-    const body = [first.subarray(head.size), ...rest];
-    this.#judged(head, pieces, this.#uses.decide(head, this.#whole ? body : undefined));
-  }
-
-  #judged(head: ResponseHead, pieces: Buffer[], refused: boolean): void {
+  #judged(judged: Judged): void {
+    const { head, pieces, refused } = judged;
     if (refused) this.#uses.count('refusals');
-    if (refused && !this.#replayed)
-      return this.#refused(head, this.#held ?? { pieces: pieces.map((piece) => Buffer.from(piece)), bytes: 0 });
-    this.#uses.report(head);
+    if (refused && !this.#account.replayed) return this.#refused(judged);
+    if (this.#uses.carries) this.#uses.report(head);
     this.#relay(head, pieces);
   }
 
   /** The source is asked for something newer; the answer waits meanwhile, and passes when there is nothing or the body is gone. */
-  #refused(head: ResponseHead, held: Held): void {
+  #refused(judged: Judged): void {
     const newer = this.#uses.newer();
+    this.#judge.keep(judged);
     const passes = (): void => {
       if (this.#over) return;
       this.#asking = false;
-      this.#uses.report(head);
+      this.#uses.report(judged.head);
       this.#resume();
-      this.#relay(head, held.pieces);
+      this.#relay(judged.head, this.#judge.release());
     };
     if (!this.upload.replayable) return passes(); // the next call has what is newer
-    this.#held = held;
     this.#asking = true;
     this.upload.detach();
     this.#attempt.connection?.pause();
@@ -280,25 +222,24 @@ export class Call implements Attempted, Due {
     else connection?.destroy();
     this.#attempt.connection = undefined;
     this.#asking = false;
-    this.#replayed = true;
+    this.#account.replayed = true;
     this.#uses.count('replays');
     this.#uses.carry();
-    this.#held = undefined;
-    this.#answer = undefined;
+    this.#judge.reset();
     this.#whole = false;
     this.#send(false);
   }
 
   #relay(head: ResponseHead, [first = Buffer.alloc(0), ...rest]: readonly Buffer[]): void {
     if (this.#cut) return this.#fail(new Failure('UpstreamReset'));
-    this.#held = undefined;
+    this.#judge.release();
     try {
       if (this.#uses.scrubs) this.#reply.scrub(this.#scrubbed(head));
     } catch (error) {
       return this.#fail(error);
     }
     let more = this.#reply.begin(head, first, this.#isUnasked());
-    this.#tell(head.status, undefined);
+    this.#account.tell(head.status, undefined, this.#attempt);
     for (const piece of rest) more = this.#reply.write(piece) && more;
     if (head.status === 101) this.#switch();
     this.#wrote(more);
@@ -344,7 +285,7 @@ export class Call implements Attempted, Due {
       this.#end();
       return this.#client.destroy();
     }
-    const unanswered = this.#answer === undefined && !(error instanceof Malformed);
+    const unanswered = !this.#judge.hasBegun && !(error instanceof Malformed);
     if (this.#retried || !unanswered || !this.#attempt.mayRepeat(connection?.reused ?? false, untaken)) {
       return this.#fail(
         new Failure('UpstreamReset', error instanceof Malformed ? `the upstream's answer is not HTTP/1.1: ${error.message}` : undefined),
@@ -367,7 +308,7 @@ export class Call implements Attempted, Due {
     if (this.#over) return;
     const answer = answerFor(error, 'RequestInvalid');
     this.#means.metrics.error(answer.reason);
-    this.#tell(answer.status, answer.reason);
+    this.#account.tell(answer.status, answer.reason, this.#attempt);
     this.#attempt.end();
     this.#end();
     this.upload.discard();
@@ -377,7 +318,7 @@ export class Call implements Attempted, Due {
   /** The client is gone: whatever still runs for this call ends. */
   closed(): void {
     if (this.#over) return;
-    this.#tell(0, undefined);
+    this.#account.tell(0, undefined, this.#attempt);
     if (this.#isSwitched) this.#attempt.finish();
     else this.#attempt.end();
     this.#end();
@@ -390,27 +331,5 @@ export class Call implements Attempted, Due {
     this.#reply.drop();
     this.#uses.end();
     this.#means.turn.calls -= 1;
-  }
-
-  /** One line and one count a call, when its answer begins: a stream may last for hours. */
-  #tell(status: number, reason: Reason | undefined): void {
-    if (this.#outcome !== undefined) return;
-    this.#attempt.arrived();
-    const { reached, waited } = this.#attempt;
-    const milliseconds = performance.now() - this.#began;
-    for (const { counters } of this.#uses.parts) counters.add(status, milliseconds / 1000, waited / 1000);
-    for (const { part, grant } of this.#uses.list) if (grant !== undefined) part.counters.version = grant.version;
-    this.#outcome = { status, reason, milliseconds, reached, replayed: this.#replayed };
-    this.#means.turn.afterWrites(this);
-  }
-
-  /** The answer is out: nobody waits for its lines, one for each credential. */
-  endTurn(): void {
-    const { list, parts } = this.#uses;
-    if (this.#outcome === undefined) return;
-    for (const { credential } of parts) {
-      const used = list.find(({ part }) => part.credential === credential);
-      this.#means.audit.add(useOf(this.#checked, this.#outcome, credential.name, used?.grant));
-    }
   }
 }

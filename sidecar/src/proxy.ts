@@ -4,7 +4,7 @@ import { answerFor, bytesOf } from './answer.ts';
 import type { Clients } from './clients.ts';
 import { throughTls } from './entrance.ts';
 import type { Entrance } from './entrance.ts';
-import type { Means } from './forward.ts';
+import type { Means } from './means.ts';
 import { findHead } from './http/find-head.ts';
 import type { RequestHead } from './http/request-head.ts';
 import { readRequestHead } from './http/request-head.ts';

@@ -1,6 +1,8 @@
+import { Readable } from 'node:stream';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { jest } from '@jest/globals';
 import type { KubernetesObject, WatchFailure, WatchOptions } from './watch.ts';
 import { listAndWatch } from './watch.ts';
 
@@ -286,6 +288,43 @@ test('a watch that gets no answer at all is given up, too, and its connection cl
   await until(() => failures.length === 1 && world.watches.length === 2);
   await until(() => sockets.size <= 1);
   expect(failures[0]?.code).toBe('IdleTimeout');
+});
+
+describe('a network that drops all packets', () => {
+  beforeEach(() => jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] }));
+  afterEach(() => jest.useRealTimers());
+
+  test('is noticed within 300 s unless told otherwise, though each of two kept connections is tried and is dead, too', async () => {
+    const asked: string[] = [];
+    const stop = new AbortController();
+    const answers = [list, silence, silence, silence, list];
+    const ended = listAndWatch({
+      path: '/things',
+      get: (path, signal) => {
+        asked.push(path.includes('watch=true') ? 'watch' : 'list');
+        return (answers[asked.length - 1] ?? silence)(signal);
+      },
+      onChange: () => undefined,
+      signal: stop.signal,
+      random: () => 1,
+      pause: () => Promise.resolve(),
+    });
+    for (let second = 0; second < 300; second += 1) {
+      await new Promise(setImmediate);
+      jest.advanceTimersByTime(1000);
+    }
+    await new Promise(setImmediate);
+    expect(asked).toEqual(['list', 'watch', 'list', 'list', 'list', 'watch']);
+    stop.abort();
+    await ended;
+  });
+
+  const list = (): Promise<{ status: number; body: AsyncIterable<string> }> =>
+    Promise.resolve({ status: 200, body: Readable.from([JSON.stringify({ items: [], metadata: { resourceVersion: '1' } })]) });
+  const silence = (signal: AbortSignal): Promise<never> =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(new Error('aborted')));
+    });
 });
 
 test('while the server is away the pauses grow to 20 s, and it is found again', async () => {

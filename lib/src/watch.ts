@@ -34,13 +34,20 @@ export interface WatchOptions<T extends KubernetesObject> {
   onSynced?: () => void;
   onFailure?: (failure: WatchFailure) => void;
   signal: AbortSignal;
-  /** Without a byte for this long the watch is taken for dead; the API server sends a bookmark about once a minute. */
+  /** Without a byte for this long the watch is taken for dead; the API server sends a bookmark about once a minute. A list has no longer, either. */
   idleMilliseconds?: number;
   /** The longest page of a list, or line of a watch, that is read. In characters. */
   mostCharacters?: number;
   random?: () => number;
   pause?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
+
+/**
+ * A network that drops packets tells nobody. A dead watch is given up after this long, and the lists that follow after 30 s each: one on
+ * each connection that was kept and is dead as well. That is less than 300 s, in which a missed change has to be known.
+ */
+const idle = 150_000;
+const listed = 30_000;
 
 class HttpStatus extends Error {
   readonly status: number;
@@ -102,7 +109,8 @@ interface Page<T> {
 
 async function getList<T extends KubernetesObject>(options: WatchOptions<T>, next: string): Promise<Page<T>> {
   const query = new URLSearchParams({ ...options.query, limit: '500', ...(next === '' ? {} : { continue: next }) });
-  return withDeadline(options.signal, 30_000, async (signal) => {
+  const deadline = Math.min(listed, options.idleMilliseconds ?? idle);
+  return withDeadline(options.signal, deadline, async (signal) => {
     const response = await options.get(`${options.path}?${query.toString()}`, signal);
     let text = '';
     const decoder = new TextDecoder();
@@ -120,7 +128,7 @@ async function watch<T extends KubernetesObject>(
   resourceVersion: string,
   onEvent: (event: WatchEvent<T>) => void,
 ): Promise<void> {
-  const { random = Math.random, idleMilliseconds = 150_000 } = options;
+  const { random = Math.random, idleMilliseconds = idle } = options;
   const timeoutSeconds = String(Math.round(240 + random() * 60));
   const query = new URLSearchParams({ ...options.query, watch: 'true', allowWatchBookmarks: 'true', resourceVersion, timeoutSeconds });
   await withDeadline(options.signal, idleMilliseconds, async (signal, alive) => {

@@ -125,12 +125,27 @@ interface TlsOptions {
  * so that one is kept until the cluster's CA or our client certificate changes.
  */
 function keepOneDispatcher(configuration: KubeConfig): void {
-  const library = configuration as unknown as { createDispatcher: (cluster: unknown, options: TlsOptions) => unknown };
+  const library = configuration as unknown as { createDispatcher: (cluster: unknown, options: TlsOptions) => Dispatcher | undefined };
   const create = library.createDispatcher.bind(configuration);
   let kept: { key: string; dispatcher: unknown } | undefined;
   library.createDispatcher = (cluster, options) => {
     const key = JSON.stringify([cluster, String(options.ca), String(options.cert)]);
-    if (kept?.key !== key) kept = { key, dispatcher: create(cluster, options) };
-    return kept.dispatcher;
+    if (kept?.key !== key) kept = { key, dispatcher: create(cluster, options)?.compose(overHttp1) };
+    return kept.dispatcher as Dispatcher | undefined;
   };
+}
+
+/** Of undici, as far as it is used. */
+interface Dispatcher {
+  compose: (interceptor: (dispatch: Dispatch) => Dispatch) => unknown;
+}
+type Dispatch = (options: { allowH2?: boolean }, handler: unknown) => boolean;
+
+/**
+ * Over HTTP/2 all calls share one connection, and giving up a call does not give up the connection. When a network drops its packets,
+ * every list and every write that follows dies on it, until the kernel gives up after a quarter of an hour. Over HTTP/1.1 a call that is given
+ * up takes its connection along, and the next one goes over another.
+ */
+function overHttp1(dispatch: Dispatch): Dispatch {
+  return (options, handler) => dispatch({ ...options, allowH2: false }, handler);
 }

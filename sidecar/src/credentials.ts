@@ -34,6 +34,8 @@ export interface CredentialsContext {
   onRead?: (credential: string, outcome: 'ok' | Reason, seconds: number) => void;
   clock?: Clock;
   random?: () => number;
+  /** Of the watches, as in lib/src/watch.ts. */
+  idleMilliseconds?: number;
 }
 
 export interface LiveCredentials {
@@ -174,12 +176,14 @@ class Running implements LiveCredentials {
   /** Tells of one object as it changes, and of its absence only when the API server says so: an outage is none. */
   #watch(path: string, name: string, tell: (object: KubernetesObject | undefined) => void): void {
     let there = false;
+    const { idleMilliseconds } = this.#context;
     const watching = listAndWatch({
       path,
       query: { fieldSelector: `metadata.name=${name}` },
       get: this.#kubernetes.get,
       signal: this.#stop.signal,
       random: this.#random,
+      ...(idleMilliseconds === undefined ? {} : { idleMilliseconds }),
       onChange: (_key, object) => {
         there = object !== undefined;
         tell(object);

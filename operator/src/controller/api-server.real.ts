@@ -9,6 +9,7 @@ import { parse } from 'yaml';
 import { kubernetes } from '../kubernetes.ts';
 import type { Kubernetes } from '../kubernetes.ts';
 import { builtProgram, freePort, startProcess, temporaryFolder, until } from '../poll/process.real.ts';
+import type { RealProcess } from '../poll/process.real.ts';
 
 export interface RealApiServer {
   /** Who may do anything. */
@@ -21,6 +22,11 @@ export interface RealApiServer {
   remove: (path: string) => Promise<void>;
   /** One request, by the admin unless `token` says who; resolves with what the API server says of it. */
   ask: (request: Ask) => Promise<Said>;
+  port: number;
+  /** The admin by way of another port of loopback, which shows a certificate of `ca`; the server's own unless given. */
+  at: (port: number, ca?: string) => Kubernetes;
+  /** Ends the process, and starts another one at the same place; resolves when it answers. */
+  restart: (signal: NodeJS.Signals) => Promise<void>;
   /** Verifies the tokens of service accounts. */
   publicKey: string;
   address: string;
@@ -76,11 +82,13 @@ export async function startApiServer(more: Record<string, string> = {}): Promise
     ...more,
   };
   const args = ['kube-apiserver', ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)];
-  const server = await startProcess({ name: builtProgram('kube'), arguments: args, folder });
-  const caFile = await until(() => readFileSync(join(folder, 'apiserver.crt'), 'utf8'));
+  const start = (): Promise<RealProcess> => startProcess({ name: builtProgram('kube'), arguments: args, folder });
+  let server = await start();
+  const ca = await until(() => readFileSync(join(folder, 'apiserver.crt'), 'utf8'));
   const address = `https://127.0.0.1:${port}`;
-  const configurationOf = (token: string): KubeConfig => configuration(address, caFile, token);
+  const configurationOf = (token: string): KubeConfig => configuration(address, ca, token);
   const as = (token: string): Kubernetes => kubernetes(configurationOf(token));
+  const at = (other: number, itsCa = ca): Kubernetes => kubernetes(configuration(`https://127.0.0.1:${other}`, itsCa, adminToken));
   const admin = as(adminToken);
   await until(() => admin.read('/api/v1/namespaces/default'));
   await installDefinitions(admin);
@@ -88,11 +96,17 @@ export async function startApiServer(more: Record<string, string> = {}): Promise
     await server.stop();
     await etcd.stop();
   };
-  const ask = (asked: Ask): Promise<Said> => send(`${address}${asked.path}`, caFile, asked);
+  const restart = async (signal: NodeJS.Signals): Promise<void> => {
+    await server.end(signal);
+    server = await start();
+    await until(async () => ((await admin.get('/readyz', AbortSignal.timeout(5000))).status === 200 ? true : undefined));
+  };
+  const ask = (asked: Ask): Promise<Said> => send(`${address}${asked.path}`, ca, asked);
   const remove = async (path: string): Promise<void> => {
     await ask({ method: 'DELETE', path, body: { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 } });
   };
-  return { admin, as, kubeconfig: (token) => configurationOf(token).exportConfig(), ask, remove, publicKey, address, ca: caFile, stop };
+  const kubeconfig = (token: string): string => configurationOf(token).exportConfig();
+  return { admin, as, at, kubeconfig, ask, remove, restart, publicKey, address, port, ca, stop };
 }
 
 async function send(url: string, ca: string, { method, body, type = 'application/json', token = adminToken }: Ask): Promise<Said> {

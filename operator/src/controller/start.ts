@@ -51,6 +51,8 @@ export interface ControllerContext {
   leadership?: Leadership;
   now?: () => number;
   random?: () => number;
+  /** Of the watches. */
+  idleMilliseconds?: number;
 }
 
 /** Until `leading` resolves, and once `ended` aborts, a replica only watches, which is what the webhook needs. */
@@ -75,7 +77,8 @@ export function startController(context: ControllerContext): Controller {
   const ended = new AbortController();
   const signal = AbortSignal.any([context.signal, ended.signal]);
   const state = emptyState();
-  const watches = new Watches({ get: context.kubernetes.get, log: context.log, signal, state });
+  const { kubernetes, log, idleMilliseconds } = context;
+  const watches = new Watches({ get: kubernetes.get, log, signal, state, ...(idleMilliseconds === undefined ? {} : { idleMilliseconds }) });
   const begin = async ({ leading, ended: over }: Partial<Leadership> = {}): Promise<void> => {
     const working = over === undefined ? signal : AbortSignal.any([signal, over]);
     await Promise.all([watches.ready, leading]);

@@ -39,6 +39,8 @@ interface WatchesOptions {
   log: Log;
   signal: AbortSignal;
   state: State;
+  /** As in lib/src/watch.ts. */
+  idleMilliseconds?: number;
 }
 
 /** Keeps the state in step with the API server. */
@@ -63,13 +65,14 @@ export class Watches {
   }
 
   #watch(kind: Kind, whenSynced: () => void): Promise<void> {
-    const { get, log, signal } = this.#options;
+    const { get, log, signal, idleMilliseconds } = this.#options;
     const { path, query = {}, trim } = collections[kind];
     return listAndWatch<KubernetesObject>({
       path,
       query,
       get,
       signal,
+      ...(idleMilliseconds === undefined ? {} : { idleMilliseconds }),
       trim: (object) => withoutManagedFields(trim?.(object) ?? object),
       onChange: (key, object) => this.#accept(kind, key, object),
       onSynced: () => {

@@ -8,6 +8,8 @@ import { join } from 'node:path';
 /** A real server for integration tests, as a process on loopback with a folder of its own. */
 export interface RealProcess {
   folder: string;
+  /** Ends it, and leaves its folder. */
+  end: (signal: NodeJS.Signals) => Promise<void>;
   stop: () => Promise<void>;
 }
 
@@ -40,11 +42,15 @@ export async function startProcess({ name, arguments: args, folder, environment 
   closeSync(log);
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill(signal);
+    await ended;
+  };
   return {
     folder,
+    end,
     stop: async () => {
-      child.kill('SIGKILL');
-      await ended;
+      await end('SIGKILL');
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -4,7 +4,7 @@ import { allow, allowRules } from './allow.ts';
 import { conditions, labelSelector, objectName, time } from './parts.ts';
 import { historyEntry, rejectedEntry, rotationRules, rotationSpec, rotationStatus } from './rotation.ts';
 import { place, placeRules } from './place.ts';
-import { pinRules, source } from './source.ts';
+import { pinRules, source, userRules } from './source.ts';
 import type { Rule } from './rule.ts';
 import { withRules } from './rule.ts';
 import { via, viaRules } from './via.ts';
@@ -112,7 +112,7 @@ const fields = z.object({
     .meta({ description: 'How old a version may get before the condition RotationDue tells that it is time for a new one.' }),
   suspend: z.boolean().default(false).meta({ description: 'The kill switch: every sidecar drops the value and answers 503 Suspended.' }),
 });
-export const credentialSpec = withRules(fields, [...pinRules, ...viaRules, ...placeRules, ...allowRules, ...rotationRules]);
+export const credentialSpec = withRules(fields, [...userRules, ...pinRules, ...viaRules, ...placeRules, ...allowRules, ...rotationRules]);
 export type CredentialSpec = z.output<typeof credentialSpec>;
 
 /** What the operator reports. */

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import type { Rule } from './rule.ts';
+import type { CredentialSource } from './source.ts';
+import { userKeyOf } from './source.ts';
 import { exactlyOne, withRules } from './rule.ts';
 
 /** Headers that frame or route a request: a credential is never one of them (RFC 9110 section 7.6.1, RFC 9112 section 6). */
@@ -57,33 +59,46 @@ const jsonPath = withRules(z.string().min(1).max(128), [
 const jsonField = z.object({ path: jsonPath });
 const basic = z.object({}).meta({
   description:
-    'Basic authentication: the placeholder is the user or the password inside the base64 of Authorization (RFC 7617), and what stands beside it stays.',
+    'Basic authentication: the placeholder is the user, the password or both inside the base64 of Authorization (RFC 7617), and what stands beside it stays. With userKey of the source the user is the one of the secret.',
 });
 const when = z.enum(['Placeholder', 'Always']).optional().meta({
   description: 'Placeholder, unless given: only where the server has put it. Always: into every call, whatever the server has put there.',
 });
 const kinds = { header: header.optional(), basic: basic.optional(), query: query.optional(), jsonField: jsonField.optional() };
-const hasPartner: Rule<{ basic?: object | undefined; when?: string | undefined }> = {
-  cel: `!has(self.basic) || !has(self.when) || self.when != 'Always'`,
-  message: 'basic needs what the server puts beside the placeholder: leave out when: Always, or use header',
-  holds: (place) => place.basic === undefined || place.when !== 'Always',
-};
 export const place = withRules(
   z.object({ ...kinds, when }).meta({ description: 'A place in the request where the placeholder is replaced by the value.' }),
-  [exactlyOne(Object.keys(kinds), 'place'), hasPartner],
+  [exactlyOne(Object.keys(kinds), 'place')],
 );
 export type Place = z.output<typeof place>;
 
-interface Probed {
+interface Placed {
+  source: CredentialSource;
   inject: Place[];
   rotation?: { probe?: unknown } | undefined;
 }
 
-export const placeRules: readonly Rule<Probed>[] = [
+const hasUser = ['vault', 'awsSecretsManager', 'gcpSecretManager', 'kubernetesSecret']
+  .map((kind) => `(has(self.source.${kind}) && has(self.source.${kind}.userKey))`)
+  .join(' || ');
+const isProbed = ({ header, query, basic }: Place, source: CredentialSource): boolean =>
+  header !== undefined || query !== undefined || (basic !== undefined && userKeyOf(source) !== undefined);
+
+export const placeRules: readonly Rule<Placed>[] = [
   {
-    cel: '!has(self.rotation) || !has(self.rotation.probe) || self.inject.exists(place, has(place.header) || has(place.query))',
-    message: 'a probe has no user to put beside the value, and no body: leave out rotation.probe, or give a header or query in inject',
-    holds: ({ inject, rotation }) =>
-      rotation?.probe === undefined || inject.some(({ header, query }) => header !== undefined || query !== undefined),
+    cel: `self.inject.all(place, !has(place.basic) || !has(place.when) || place.when != 'Always') || ${hasUser}`,
+    message: 'basic needs what the server puts beside the placeholder: leave out when: Always, give the source a userKey, or use header',
+    holds: ({ source, inject }) =>
+      userKeyOf(source) !== undefined || inject.every(({ basic, when }) => basic === undefined || when !== 'Always'),
+  },
+  {
+    cel: `!(${hasUser}) || self.inject.exists(place, has(place.basic))`,
+    message: 'userKey is the user of basic authentication: give inject a place {basic: {}}, or leave out userKey',
+    holds: ({ source, inject }) => userKeyOf(source) === undefined || inject.some(({ basic }) => basic !== undefined),
+  },
+  {
+    cel: `!has(self.rotation) || !has(self.rotation.probe) || self.inject.exists(place, has(place.header) || has(place.query) || (has(place.basic) && (${hasUser})))`,
+    message:
+      'a probe has no user to put beside the value, and no body: leave out rotation.probe, give the source a userKey for basic, or give a header or query in inject',
+    holds: ({ source, inject, rotation }) => rotation?.probe === undefined || inject.some((place) => isProbed(place, source)),
   },
 ];

@@ -61,6 +61,15 @@ export const goodInputs: Readonly<Record<string, Record<string, unknown>>> = {
   'wildcard hosts by the proxy': { hosts: ['*.atlassian.net', 'api.github.com'], via: [{ hosts: {} }, { proxy: { others: 'Refuse' } }] },
   'a base URL with a path': { via: [{ baseUrl: { env: [{ name: 'GITLAB_API_URL', path: '/api/v4' }] } }] },
   'basic authentication, and a key in every call': { inject: [{ basic: {} }, { query: { name: 'key' }, when: 'Always' }] },
+  'a user and a password of one secret, in every call and in the probe': {
+    source: { vault: { path: 'mcp/jira', key: 'password', userKey: 'login.user' } },
+    inject: [{ basic: {}, when: 'Always' }],
+    rotation: { probe: { path: '/myself' } },
+  },
+  'a user and a password of a Kubernetes Secret': {
+    source: { kubernetesSecret: { name: 'jira', key: 'password', userKey: 'username' } },
+    inject: [{ basic: {} }],
+  },
   'a probe by the header beside basic': {
     inject: [{ basic: {} }, { header: { name: 'X-Api-Key' } }],
     rotation: { probe: { path: '/user' } },
@@ -168,6 +177,26 @@ export const badInputs: readonly BadInput[] = [
     name: 'basic without a user',
     spec: { inject: [{ basic: {}, when: 'Always' }] },
     message: 'basic needs what the server puts beside the placeholder',
+  },
+  {
+    name: 'a user for a password that is all of the secret',
+    spec: { source: { awsSecretsManager: { secretId: 'mcp/jira', userKey: 'user' } }, inject: [{ basic: {} }] },
+    message: 'a user stands beside a password',
+  },
+  {
+    name: 'a user in GCP for a password that is all of the secret',
+    spec: { source: { gcpSecretManager: { secret: 'jira', userKey: 'user' } }, inject: [{ basic: {} }] },
+    message: 'a user stands beside a password',
+  },
+  {
+    name: 'a user that goes nowhere',
+    spec: { source: { vault: { path: 'mcp/jira', key: 'password', userKey: 'user' } } },
+    message: 'userKey is the user of basic authentication',
+  },
+  {
+    name: 'a user whose key no Secret has',
+    spec: { source: { kubernetesSecret: { name: 'jira', key: 'password', userKey: 'a/b' } }, inject: [{ basic: {} }] },
+    message: 'a key of a Secret holds letters',
   },
   probe('a probe with nothing but basic', { path: '/user' }, 'a probe has no user to put beside the value', { inject: [{ basic: {} }] }),
   probe('a probe with nothing but a field of a body', { path: '/user' }, 'a probe has no user to put beside the value, and no body', {

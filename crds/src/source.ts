@@ -9,10 +9,16 @@ const jsonKey = key
   .optional()
   .meta({ description: 'The field of the secret, which then is a JSON object; dotted when nested. All of the secret unless given.' });
 
+const userKey = key.optional().meta({
+  description:
+    'The key whose value is the user of basic authentication; the value of `key` is the password then, and both are of one version.',
+});
+
 const vaultReference = z.object({
   mount: vaultMount.optional().meta({ description: 'KV mount; the mount of the store unless given.' }),
   path: vaultPath,
   key: key.meta({ description: 'The key of the secret whose value is the credential; dotted when nested.' }),
+  userKey,
   role: z.string().min(1).max(128).optional().meta({ description: 'Role of the sidecars; the role of the store unless given.' }),
 });
 export type VaultReference = z.output<typeof vaultReference>;
@@ -31,6 +37,7 @@ const awsReference = z.object({
     .regex(/^[A-Za-z0-9/_+=.@:-]+$/)
     .meta({ description: 'Name or ARN of the secret.' }),
   key: jsonKey,
+  userKey,
   roleARN: roleARN.optional().meta({ description: 'Role that the sidecars assume; the role of the store unless given.' }),
 });
 export type AWSReference = z.output<typeof awsReference>;
@@ -51,18 +58,21 @@ const gcpReference = z.object({
     .regex(/^[A-Za-z0-9_-]+$/)
     .meta({ description: 'Id of the secret.' }),
   key: jsonKey,
+  userKey,
 });
 export type GCPReference = z.output<typeof gcpReference>;
 
+const secretKey = withRules(z.string().min(1).max(253), [
+  {
+    cel: `self.matches('^[A-Za-z0-9._-]+$') && !self.startsWith('..') && self != '.'`,
+    message: 'a key of a Secret holds letters, digits and . _ - only',
+    holds: (name) => /^[A-Za-z0-9._-]+$/u.test(name) && !name.startsWith('..') && name !== '.',
+  },
+]);
 const kubernetesReference = z.object({
   name: objectName.meta({ description: "A Secret of the credential's own namespace." }),
-  key: withRules(z.string().min(1).max(253), [
-    {
-      cel: `self.matches('^[A-Za-z0-9._-]+$') && !self.startsWith('..') && self != '.'`,
-      message: 'a key of a Secret holds letters, digits and . _ - only',
-      holds: (name) => /^[A-Za-z0-9._-]+$/u.test(name) && !name.startsWith('..') && name !== '.',
-    },
-  ]).meta({ description: 'The key of the Secret whose value is the credential.' }),
+  key: secretKey.meta({ ...secretKey.meta(), description: 'The key of the Secret whose value is the credential.' }),
+  userKey: secretKey.optional().meta({ ...secretKey.meta(), ...userKey.meta() }),
 });
 export type KubernetesReference = z.output<typeof kubernetesReference>;
 
@@ -77,6 +87,19 @@ export const source = withRules(z.object(kinds).meta({ description: 'Where the v
   exactlyOne(Object.keys(kinds), 'source'),
 ]);
 export type CredentialSource = z.output<typeof source>;
+
+/** The key whose value is the user of basic authentication. */
+export function userKeyOf(source: CredentialSource): string | undefined {
+  return (source.vault ?? source.awsSecretsManager ?? source.gcpSecretManager ?? source.kubernetesSecret)?.userKey;
+}
+
+const wholeSecret = (kind: 'awsSecretsManager' | 'gcpSecretManager'): Rule<{ source: CredentialSource }> => ({
+  cel: `!has(self.source.${kind}) || !has(self.source.${kind}.userKey) || has(self.source.${kind}.key)`,
+  message: 'a user stands beside a password: give key, the field of the secret that holds the password, with userKey',
+  holds: ({ source }) => source[kind]?.userKey === undefined || source[kind]?.key !== undefined,
+});
+export const userRules: readonly Rule<{ source: CredentialSource }>[] = [wholeSecret('awsSecretsManager'), wholeSecret('gcpSecretManager')];
+
 interface Pinned {
   source: CredentialSource;
   version: string;

@@ -8,9 +8,12 @@ const redacted = '[redacted]';
  */
 export class SecretValue {
   readonly #value: string;
+  /** Of basic authentication, where the secret holds one beside the password. */
+  readonly user: SecretValue | undefined;
 
-  constructor(value: string) {
+  constructor(value: string, user?: SecretValue) {
     this.#value = value;
+    this.user = user;
   }
 
   /** The value itself. Call it only where the value is written into a request to its own host. */
@@ -19,7 +22,7 @@ export class SecretValue {
   }
 
   equals(other: SecretValue): boolean {
-    return this.#value === other.#value;
+    return this.#value === other.#value && this.user?.reveal() === other.user?.reveal();
   }
 
   toString(): string {

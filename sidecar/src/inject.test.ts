@@ -188,6 +188,42 @@ test.each([
   expect(fields).toContain(authorization);
 });
 
+describe('basic authentication with a user of the secret', () => {
+  beforeAll(() => {
+    pod.credential.user = 'bot@example.com';
+  });
+  afterAll(() => {
+    pod.credential.user = undefined;
+  });
+  const user = 'bot@example.com';
+  const pairs: Record<string, [string, string, string, string]> = {
+    'both are the placeholder': [placeholder, placeholder, user, 'VALUE'],
+    'the password is': ['me', placeholder, 'me', 'VALUE'],
+    'the user is': [placeholder, 'mine', user, 'mine'],
+  };
+  test.each(Object.entries(pairs))('%s', async (_sentence, [ours, password, name, secret]) => {
+    const { fields } = await seenBy('/', ['Authorization', basicOf(ours, password)], [basic]);
+    expect(fields).toContain(basicOf(name, secret.replace('VALUE', value)));
+  });
+
+  test('in every call, whatever the server has put there', async () => {
+    for (const given of [[], ['authorization', 'Bearer other'], ['Authorization', basicOf('a', 'b')]]) {
+      const { fields } = await seenBy('/', given, [{ ...basic, when: 'Always' }]);
+      expect(fields).toEqual(['Host', pod.host, 'Authorization', basicOf(user, value), 'Connection', 'keep-alive']);
+    }
+  });
+
+  test('a header beside it gets the value alone', async () => {
+    const { fields } = await seenBy('/', ['X-Api-Key', placeholder, 'Authorization', basicOf(placeholder, placeholder)], [apiKey, basic]);
+    expect(fields).toEqual(['Host', pod.host, 'X-Api-Key', value, 'Authorization', basicOf(user, value), 'Connection', 'keep-alive']);
+  });
+});
+
+test('without a user in the secret a placeholder as the user stays beside the password', async () => {
+  const { fields } = await seenBy('/', ['Authorization', basicOf(placeholder, placeholder)], [basic]);
+  expect(fields).toContain(basicOf(placeholder, value));
+});
+
 test('a value with a colon is no user of basic authentication: the call ends here', async () => {
   pod.credential.given = 'a:b-0123456789';
   const { current } = pod.credential;

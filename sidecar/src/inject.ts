@@ -1,7 +1,7 @@
 import type { Place } from '@rekey/crds/credential.ts';
 import type { SecretValue } from '@rekey/lib/secret-value.ts';
-import type { Beside } from './basic.ts';
-import { basicWith, standsInBasic } from './basic.ts';
+import type { Pair } from './basic.ts';
+import { basicWith, standsInBasic, wholly } from './basic.ts';
 import type { Fields } from './hop.ts';
 import type { Edit } from './json/field.ts';
 
@@ -14,8 +14,8 @@ export interface Head {
 /** Where the placeholder stands in one request. */
 export interface Found {
   headers: { name: string; prefix: string }[];
-  /** What stands beside it in basic authentication, each `user:` or `:password`. */
-  basic: Beside[];
+  /** The pair of basic authentication that it stands in. */
+  basic: Pair[];
   /** Of the target, split at `?` and `&`: the parts that are `name=placeholder`, and the names. A part that is not there is appended. */
   query: { part: number; name: string }[];
   /** Of a body in JSON, which is looked at once it is there. */
@@ -40,7 +40,7 @@ export function find({ fields, target }: Head, places: readonly Place[], placeho
     if (place.header !== undefined && isToCarry(place, place.header, fields, placeholders)) {
       found.headers.push({ name: place.header.name, prefix: place.header.prefix ?? '' });
     }
-    if (place.basic !== undefined && found.basic.length === 0) found.basic.push(...standsInBasic(fields, placeholders));
+    if (place.basic !== undefined && found.basic.length === 0) found.basic.push(...pairsOf(place, fields, placeholders));
     if (place.query !== undefined) found.query.push(...parametersOf(place, place.query.name, target, placeholders));
   }
   return found.headers.length + found.basic.length + found.query.length === 0 ? undefined : found;
@@ -53,6 +53,10 @@ function isToCarry(
   placeholders: readonly string[],
 ): boolean {
   return when === 'Always' || standsInHeader(fields, name.toLowerCase(), prefix, placeholders);
+}
+
+function pairsOf({ when }: Place, fields: Fields, placeholders: readonly string[]): Pair[] {
+  return when === 'Always' ? [wholly] : standsInBasic(fields, placeholders);
 }
 
 function parametersOf({ when }: Place, name: string, target: string, placeholders: readonly string[]): Found['query'] {
@@ -131,7 +135,7 @@ export function twins(found: Found | undefined): (name: string) => boolean {
 /** The headers that carry the value, as flat pairs: one for each place where the placeholder stood. */
 export function carrying(found: Found, value: SecretValue): string[] {
   const carried = found.headers.flatMap(({ name, prefix }) => [name, `${prefix}${value.reveal()}`]);
-  return found.basic.length === 0 ? carried : [...carried, ...found.basic.flatMap((beside) => ['Authorization', basicWith(beside, value)])];
+  return found.basic.length === 0 ? carried : [...carried, ...found.basic.flatMap((pair) => ['Authorization', basicWith(pair, value)])];
 }
 
 /** The target with the value in the places found; all its other bytes are the same. */

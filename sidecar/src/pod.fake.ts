@@ -58,6 +58,13 @@ export class FakeCredential implements LiveCredential {
   /** The value of every version, where a test needs a particular one. */
   given: string | undefined;
 
+  /** Of basic authentication, where the secret holds one. */
+  user: string | undefined;
+
+  #secret(version: string): SecretValue {
+    return new SecretValue(this.value(version), this.user === undefined ? undefined : new SecretValue(this.user));
+  }
+
   /** Distinct from each other and from everything else in a request. */
   value(version: string): string {
     return this.given ?? `sk-${this.name}-${version}-6f1d/+ =`.trim();
@@ -66,7 +73,7 @@ export class FakeCredential implements LiveCredential {
   grant(): Grant | Promise<Grant> {
     this.grants += 1;
     if (this.failing !== undefined) throw new Failure(this.failing);
-    const grant: Grant = { value: new SecretValue(this.value(this.held)), version: this.held, cache: this.cold ? 'miss' : 'hit' };
+    const grant: Grant = { value: this.#secret(this.held), version: this.held, cache: this.cold ? 'miss' : 'hit' };
     return this.cold ? Promise.resolve(grant) : grant;
   }
 
@@ -79,7 +86,7 @@ export class FakeCredential implements LiveCredential {
     await new Promise((resolve) => setTimeout(resolve, 5));
     if (this.failing !== undefined) throw new Failure(this.failing);
     this.held = this.newest;
-    return { value: new SecretValue(this.value(this.held)), version: this.held, cache: 'miss' };
+    return { value: this.#secret(this.held), version: this.held, cache: 'miss' };
   }
 
   report(version: string, accepted: boolean): void {

@@ -24,6 +24,25 @@ test.each<[string, Record<string, unknown>, string]>([
   expect(valueOf(secret, key, 'kv/mcp/github').reveal()).toBe('sk-1');
 });
 
+const pair = { password: 'sk:1', login: { user: 'bot@example.com\n', colon: 'a:b', number: 7 } };
+
+test('a value has the user that another key of the secret holds', () => {
+  const value = valueOf(pair, 'password', 'kv/mcp/jira', 'login.user');
+  expect([value.reveal(), value.user?.reveal()]).toEqual(['sk:1', 'bot@example.com']);
+  const text = textValue(JSON.stringify(pair), 'password', 'mcp/jira', 'login.user');
+  expect(text.equals(value)).toBe(true);
+  expect(text.equals(valueOf(pair, 'password', 'kv/mcp/jira'))).toBe(false);
+});
+
+test.each([
+  ['login.other', 'KeyNotFound', 'has no key login.other'],
+  ['login.number', 'SecretValueNotString', 'key login.number'],
+  ['login.colon', 'SecretValueInvalid', 'key login.colon of kv/mcp/jira holds a colon'],
+])('a user that is none: %s is %s', (key, reason, message) => {
+  const failure = caught(() => valueOf(pair, 'password', 'kv/mcp/jira', key));
+  expect([failure.reason, failure.message]).toEqual([reason, expect.stringContaining(message)]);
+});
+
 test.each<[string, Record<string, unknown>, string]>([
   ['a path that ends early', { oauth: 'sk-1' }, 'oauth.token'],
   ['a path through a list', { oauth: ['sk-1'] }, 'oauth.0'],

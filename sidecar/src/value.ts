@@ -25,9 +25,19 @@ const nothing: ReadonlySet<string> = new Set(['undefined', 'null']);
  * | CR, LF, NUL, control, not ASCII, a space at either end | SecretValueInvalid   |
  * | the word undefined or null                             | SecretValueInvalid   |
  * | any of the good ones with one line break at its end    | the value without it |
+ *
+ * With a `userKey` the value has a user, which goes through the same table, and holds no colon besides.
  */
-export function valueOf(secret: Readonly<Record<string, unknown>>, key: string, what: string): SecretValue {
-  return fit(found(secret, key), key, what);
+export function valueOf(secret: Readonly<Record<string, unknown>>, key: string, what: string, userKey?: string): SecretValue {
+  const value = fit(found(secret, key), key, what);
+  return userKey === undefined ? value : withUser(value, fit(found(secret, userKey), userKey, what), `key ${userKey} of ${what}`);
+}
+
+/** The password with its user. Throws where the user cannot be one: what follows its colon would become part of the password. */
+export function withUser(value: SecretValue, user: SecretValue, what: string): SecretValue {
+  if (user.reveal().includes(':'))
+    throw new Failure('SecretValueInvalid', `${what} holds a colon, and so cannot be the user of basic authentication`);
+  return new SecretValue(value.reveal(), user);
 }
 
 /**
@@ -42,13 +52,13 @@ export function valueOf(secret: Readonly<Record<string, unknown>>, key: string, 
  * | JSON object  | a.b | an object "a" with a key "b"       | that                                               |
  * | JSON object  | a.b | any other, a list "a" among them   | KeyNotFound                                        |
  */
-export function textValue(text: string | Uint8Array, key: string | undefined, what: string): SecretValue {
+export function textValue(text: string | Uint8Array, key: string | undefined, what: string, userKey?: string): SecretValue {
   if (typeof text !== 'string' && !isUtf8(text)) throw new Failure('SecretValueInvalid', `${what} is binary, and not text in UTF-8`);
   const decoded = typeof text === 'string' ? text : Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString('utf8');
   if (key === undefined) return fit(decoded, undefined, what);
   const object = parseJson(decoded);
   if (!isObject(object)) throw new Failure('KeyNotFound', `${what} is not a JSON object, so it has no key ${key}`);
-  return fit(found(object, key), key, what);
+  return valueOf(object, key, what, userKey);
 }
 
 /** A key that is written so needs no path. */

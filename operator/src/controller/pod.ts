@@ -2,7 +2,7 @@ import { refreshAnnotation, snapshotAnnotation } from '@rekey/crds/names.ts';
 import { injectedWays } from '@rekey/crds/snapshot.ts';
 import type { Snapshot } from '@rekey/crds/snapshot.ts';
 import type { KubernetesObject } from '@rekey/lib/watch.ts';
-import { secretKey } from '../decide/input.ts';
+import { secretKeys } from '../decide/input.ts';
 import type { Injected } from '../decide/input.ts';
 import { equivalentIdentities } from '../webhook/identity.ts';
 import type { PodSpec } from '../webhook/pod.ts';
@@ -66,7 +66,7 @@ function snapshotted(text = '', spec: PodSpec): Pick<Pod, 'credentials' | 'warni
     const named = credentials.filter(({ spec }) => hasStore(spec.source)).map(({ spec }) => spec.storeRef.name);
     const audiences = Object.fromEntries(named.map((name) => [name, audienceOf(stores.find((store) => store.name === name)?.spec)]));
     const secrets = credentials.flatMap(({ spec: { source } }) =>
-      source.kubernetesSecret === undefined ? [] : secretKey(source.kubernetesSecret),
+      source.kubernetesSecret === undefined ? [] : secretKeys(source.kubernetesSecret),
     );
     const injected = credentials.map((credential) => {
       const { hosts, env } = credential.spec;

@@ -294,6 +294,16 @@ const cases: Record<string, [Parameters<typeof input>[0], Expected]> = {
     { spec: { via: [{ proxy: { others: 'Tunnel' } }, { hosts: {} }] } },
     { conditions: { RestartRequired: 'False NoRestartNeeded' } },
   ],
+  'pods whose volume lacks the user of a Secret have to be restarted': [
+    {
+      spec: { source: { kubernetesSecret: { name: 'jira', key: 'password', userKey: 'username' } } },
+      pods: [{ ...pod('a', { version: '7' }), injected: { ...pod('a').injected, secrets: ['jira/password'] } }],
+    },
+    {
+      conditions: { RestartRequired: 'True RestartRequired' },
+      message: /created before the volume with key password and username of Secret jira \(a\)/,
+    },
+  ],
   'pods without a token for another store have to be restarted': [
     { spec: { storeRef: { name: 'other' } } },
     { conditions: { RestartRequired: 'True RestartRequired' }, message: /created before the token for store other \(a\)/ },

@@ -27,7 +27,8 @@ export interface Injected {
   secrets: readonly string[];
 }
 
-export const secretKey = ({ name, key }: KubernetesReference): string => `${name}/${key}`;
+export const secretKeys = ({ name, key, userKey }: KubernetesReference): string[] =>
+  [key, userKey].flatMap((one) => (one === undefined ? [] : [`${name}/${one}`]));
 
 /** A running pod that carries the credential. */
 export interface BoundPod {

@@ -4,7 +4,7 @@ import type { LabelSelector } from '@rekey/crds/parts.ts';
 import type { Draft } from '../status.ts';
 import type { Facts } from './facts.ts';
 import type { BoundPod, MissedPod } from './input.ts';
-import { count, secretKey, some } from './input.ts';
+import { count, secretKeys, some } from './input.ts';
 
 /**
  * Whether pods must be made anew: a pod's credentials, hosts, variables and tokens are fixed when it is created.
@@ -46,9 +46,11 @@ function lacks(pod: BoundPod | undefined, { credential, audience }: Facts): stri
     ...env.filter(({ name }) => !injected.env.includes(name)).map(({ name }) => `variable ${name}`),
     ...(ways.some((way) => injected.ways.includes(way)) ? [] : [`the way in ${ways.join(' or ')}`]),
     ...(hasToken ? [] : [`the token for store ${storeRef.name}`]),
-    ...(secret === undefined || injected.secrets.includes(secretKey(secret))
+    ...(secret === undefined || secretKeys(secret).every((key) => injected.secrets.includes(key))
       ? []
-      : [`the volume with key ${secret.key} of Secret ${secret.name}`]),
+      : [
+          `the volume with key ${[secret.key, ...(secret.userKey === undefined ? [] : [secret.userKey])].join(' and ')} of Secret ${secret.name}`,
+        ]),
   ];
 }
 

@@ -41,7 +41,11 @@ export function sourcesOf(credentials: readonly { spec: CredentialSpec }[], stor
 function secretSources(references: readonly KubernetesReference[]): object[] {
   const names = [...new Set(references.map(({ name }) => name))];
   return names.map((name) => {
-    const keys = new Set(references.filter((reference) => reference.name === name).map(({ key }) => key));
+    const keys = new Set(
+      references
+        .filter((reference) => reference.name === name)
+        .flatMap(({ key, userKey }) => (userKey === undefined ? [key] : [key, userKey])),
+    );
     return { secret: { name, optional: true, items: [...keys].map((key) => ({ key, path: `${name}/${key}` })) } };
   });
 }

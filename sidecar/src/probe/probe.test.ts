@@ -158,6 +158,17 @@ test('a value that goes into the query is carried there', async () => {
   expect(seen[0]?.url).toBe('/maps?q=x&key=sk-2');
 });
 
+test('a user and a password of the secret are carried in basic authentication', async () => {
+  vault.secrets.set(
+    'mcp/jira',
+    [1, 2].map((version) => ({ data: { user: `bot-${version}`, password: `sk-${version}` } })),
+  );
+  const source = { vault: { path: 'mcp/jira', key: 'password', userKey: 'user' } };
+  await start(probing('2', ['mcp-0']), spec({ path: '/myself' }, { source, inject: [{ basic: {} }] }));
+  await result('Accepted');
+  expect(seen[0]?.headers['authorization']).toBe(`Basic ${btoa('bot-2:sk-2')}`);
+});
+
 test('another pod is not asked', async () => {
   const live = await start(probing('2', ['mcp-1']));
   await until(() => use()?.version === '1', 50);

@@ -35,11 +35,19 @@ export function probeRequest(name: string, spec: CredentialSpec, value: SecretVa
   if (probe === undefined) throw new Failure('RequestInvalid', 'there is no spec.rotation.probe');
   const texts = placeholders(name, spec);
   const [placeholder = ''] = texts;
-  const headers = inject.flatMap(({ header }) => (header === undefined ? [] : [header.name, `${header.prefix ?? ''}${placeholder}`]));
+  const headers = inject.flatMap(({ header, basic }) => {
+    // Without a user in the secret nobody knows what stands beside the value.
+    if (basic !== undefined) return value.user === undefined ? [] : ['Authorization', `Basic ${btoa(`${placeholder}:${placeholder}`)}`];
+    return header === undefined ? [] : [header.name, `${header.prefix ?? ''}${placeholder}`];
+  });
   const parameters = inject.flatMap(({ query }) => (query === undefined ? [] : [`${encodeURIComponent(query.name)}=${placeholder}`]));
   const path = [probe.path, ...parameters].reduce((target, one) => `${target}${target.includes('?') ? '&' : '?'}${one}`);
   const found = find({ fields: headers, target: path }, inject, texts);
-  if (found === undefined) throw new Failure('RequestInvalid', 'a probe can carry the value in a header or a query parameter only');
+  if (found === undefined)
+    throw new Failure(
+      'RequestInvalid',
+      'a probe can carry the value in a header, in basic authentication with source.*.userKey, or in a query parameter only',
+    );
   const isTwin = twins(found);
   const { name: host, port } = splitHost(probe.host ?? hosts[0] ?? '');
   const fields = [

@@ -15,7 +15,8 @@ const cost = { N: 2 ** 11, r: 8, p: 8 };
  */
 export function fingerprint(value: SecretValue, salt: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    scrypt(value.reveal(), `rekey.dev ${salt}`, 6, cost, (error, key) => {
+    const pair = value.user === undefined ? value.reveal() : `${value.user.reveal()}:${value.reveal()}`;
+    scrypt(pair, `rekey.dev ${salt}`, 6, cost, (error, key) => {
       if (error === null) resolve(key.toString('hex'));
       else reject(error);
     });

@@ -86,6 +86,12 @@ describe('a read', () => {
     expect((await read()).value.reveal()).toBe('sk-bin');
   });
 
+  test('gives the user that the secret holds beside the password', async () => {
+    aws.secrets.set('mcp/github', [{ id: id(1), stages: ['AWSCURRENT'], text: '{"username":"bot","password":"sk-in"}' }]);
+    const { value } = await read(undefined, { key: 'password', userKey: 'username' });
+    expect([value.user?.reveal(), value.reveal()]).toEqual(['bot', 'sk-in']);
+  });
+
   test('takes the role of the reference before that of the store', async () => {
     const own = 'arn:aws:iam::123456789012:role/team/mcp';
     await read(undefined, { roleARN: own });

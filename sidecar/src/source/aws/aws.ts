@@ -116,12 +116,12 @@ function which(version: string | undefined): { VersionId: string } | { VersionSt
   return version.length >= 32 ? { VersionId: version } : { VersionStage: version };
 }
 
-function readingOf(answer: GetSecretValueCommandOutput, { key }: AWSReference, what: string): Reading {
+function readingOf(answer: GetSecretValueCommandOutput, { key, userKey }: AWSReference, what: string): Reading {
   const { VersionId: version, CreatedDate: createdAt, SecretString: text, SecretBinary: binary } = answer;
   const secret = text ?? binary;
   if (version === undefined || secret === undefined) {
     throw new Failure('SourceResponseInvalid', `the answer is not one of AWS Secrets Manager, reading ${what}`);
   }
-  const value = textValue(secret, key, what);
+  const value = textValue(secret, key, what, userKey);
   return { value, version, ...(createdAt === undefined || Number.isNaN(createdAt.getTime()) ? {} : { createdAt }) };
 }

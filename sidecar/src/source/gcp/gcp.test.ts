@@ -99,6 +99,12 @@ describe('a read', () => {
     expect(gcp.reads).toEqual(['latest', '1', 'stable'].map((version) => `${path}/${version}:access`));
   });
 
+  test('gives the user that the secret holds beside the password', async () => {
+    gcp.secrets.set('mcp-github', [versionOf('{"username":"bot","password":"sk-in"}')]);
+    const { value } = await read(undefined, { key: 'password', userKey: 'username' });
+    expect([value.user?.reveal(), value.reveal()]).toEqual(['bot', 'sk-in']);
+  });
+
   test('gives a key of a JSON secret, from the project that the reference names', async () => {
     gcp.secrets.set('mcp-github', [versionOf('{"oauth":{"token":"sk-in"}}')]);
     expect((await read(undefined, { key: 'oauth.token', project: 'other-2' })).value.reveal()).toBe('sk-in');

@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 // The client alone: the package's index loads two versions of it and gRPC.
 import { SecretManagerServiceClient } from '@google-cloud/secret-manager/build/src/v1/secret_manager_service_client.js';
 import * as gax from 'google-gax/fallback';
-import type { CredentialSource } from '@rekey/crds/credential.ts';
+import type { CredentialSource, GCPReference } from '@rekey/crds/credential.ts';
 import type { GCPStore } from '@rekey/crds/store.ts';
 import { Attempts, usual } from '@rekey/lib/attempts.ts';
 import type { Limits } from '@rekey/lib/attempts.ts';
@@ -69,7 +69,7 @@ class GCPSource implements Source {
     const what = `${secret} in store ${this.#name}`;
     const who = this.#store.serviceAccount ?? 'the identity of the pod';
     const question: Question = { what: `reading ${what}`, who, role: 'roles/secretmanager.secretAccessor', version };
-    return this.#attempts.run((within) => this.#readOnce(secret, { question, signal: within }, { what, key: reference.key }), what, signal);
+    return this.#attempts.run((within) => this.#readOnce(secret, { question, signal: within }, { ...reference, what }), what, signal);
   }
 
   close(): void {
@@ -78,11 +78,7 @@ class GCPSource implements Source {
     this.#agent.destroy();
   }
 
-  async #readOnce(
-    secret: string,
-    call: { question: Question; signal: AbortSignal },
-    wanted: { what: string; key: string | undefined },
-  ): Promise<Reading> {
+  async #readOnce(secret: string, call: { question: Question; signal: AbortSignal }, wanted: Wanted): Promise<Reading> {
     const { version } = call.question;
     try {
       return readingOf(await this.#access(`${secret}/versions/${version ?? 'latest'}`, call), { ...wanted, version });
@@ -115,9 +111,14 @@ class GCPSource implements Source {
   }
 }
 
+/** What of the secret is read, and how messages name it. */
+interface Wanted extends Pick<GCPReference, 'key' | 'userKey'> {
+  what: string;
+}
+
 function readingOf(
   { name, payload }: { name?: string | null; payload?: Payload | null },
-  { what, key, version: asked = '' }: { what: string; key: string | undefined; version: string | undefined },
+  { what, key, userKey, version: asked = '' }: Wanted & { version: string | undefined },
 ): Reading {
   const version = /\/versions\/([0-9]+)$/u.exec(String(name))?.[1];
   const isOther = /^[0-9]+$/u.test(asked) && asked !== version;
@@ -126,7 +127,7 @@ function readingOf(
   if (isChanged(data, dataCrc32c)) {
     throw new Failure('SourceResponseInvalid', `the value was changed on its way: its checksum is another, reading ${what}`);
   }
-  return { value: textValue(data, key, what), version };
+  return { value: textValue(data, key, what, userKey), version };
 }
 
 /** A version from before there were checksums has none. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { KubernetesReference } from '@rekey/crds/credential.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { Reading, Source } from '../source.ts';
 import { kubernetesSource } from './kubernetes.ts';
@@ -50,7 +51,7 @@ function project(secrets: Record<string, Record<string, string | Buffer>>): void
   renameSync(join(folder, '..data_tmp'), join(folder, '..data'));
 }
 
-const read = (reference = { name: 'github', key: 'token' }, from = source): Promise<Reading> =>
+const read = (reference: KubernetesReference = { name: 'github', key: 'token' }, from = source): Promise<Reading> =>
   from.read({ kubernetesSecret: reference }, undefined, new AbortController().signal);
 const failureOf = async (reading: Promise<unknown>): Promise<Failure> => {
   const error: unknown = await reading.catch((caught: unknown) => caught);
@@ -67,6 +68,46 @@ test('a value is read with a name of its own, and again as the kubelet changes i
   const second = await read();
   expect(second.value.reveal()).toBe('sk-2');
   expect(second.version).not.toBe(first.version);
+});
+
+describe('a user and a password', () => {
+  const reference = { name: 'jira', key: 'password', userKey: 'username' };
+  const pairOf = async (): Promise<(string | undefined)[]> => {
+    const { value } = await read(reference);
+    return [value.user?.reveal(), value.reveal()];
+  };
+
+  test('are read together, and either makes another version', async () => {
+    project({ jira: { username: 'bot\n', password: 'sk-1' } });
+    expect(await pairOf()).toEqual(['bot', 'sk-1']);
+    const versions = [(await read(reference)).version];
+    for (const jira of [
+      { username: 'bot2', password: 'sk-1' },
+      { username: 'bot2', password: 'sk-2' },
+    ]) {
+      project({ jira });
+      versions.push((await read(reference)).version);
+      expect(await pairOf()).toEqual([jira.username, jira.password]);
+    }
+    expect(new Set(versions).size).toBe(3);
+  });
+
+  test('are of one moment, however often the kubelet changes them meanwhile', async () => {
+    project({ jira: { username: 'u0', password: 'p0' } });
+    const readings: Promise<(string | undefined)[]>[] = [];
+    for (let count = 1; count < 20; count += 1) {
+      readings.push(pairOf());
+      await new Promise((resolve) => setImmediate(resolve));
+      project({ jira: { username: `u${count}`, password: `p${count}` } });
+    }
+    for (const [user, password] of await Promise.all(readings)) expect(password).toBe(user?.replace('u', 'p'));
+  });
+
+  test('without a user there is no value', async () => {
+    project({ jira: { password: 'sk-1' } });
+    const { reason, message } = await failureOf(read(reference));
+    expect([reason, message]).toEqual(['SecretNotFound', expect.stringContaining('with a key username')]);
+  });
 });
 
 test('a change is told of', async () => {

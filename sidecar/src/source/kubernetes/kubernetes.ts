@@ -1,11 +1,12 @@
 import { watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { CredentialSource } from '@rekey/crds/credential.ts';
+import type { CredentialSource, KubernetesReference } from '@rekey/crds/credential.ts';
 import { errorCode } from '@rekey/lib/log.ts';
 import { Failure } from '@rekey/lib/reason.ts';
-import { textValue } from '../../value.ts';
+import type { SecretValue } from '@rekey/lib/secret-value.ts';
+import { textValue, withUser } from '../../value.ts';
 import { Fingerprints } from '../fingerprint.ts';
 import type { Reading, Source, SourceContext } from '../source.ts';
 
@@ -43,8 +44,8 @@ class KubernetesSource implements Source {
     if (reference === undefined) throw new Failure('StoreNotFound', 'the credential does not read from a Kubernetes Secret');
     const { namespace, secrets } = this.#context;
     const place = `${namespace}/${reference.name}/${reference.key}`;
-    const { bytes, createdAt } = await fileOf(join(secrets, reference.name, reference.key), reference);
-    return this.#fingerprints.reading(place, textValue(bytes, undefined, `key ${reference.key} of Secret ${reference.name}`), createdAt);
+    const { value, createdAt } = await ofOneMoment(join(secrets, reference.name), (folder) => valueIn(folder, reference));
+    return this.#fingerprints.reading(place, value, createdAt);
   }
 
   close(): void {
@@ -61,6 +62,31 @@ class KubernetesSource implements Source {
       this.#watcher = undefined;
     }
   }
+}
+
+/** Reads from the folder that the link leads to now, so that what is read belongs together; anew when the kubelet has swapped it meanwhile. */
+async function ofOneMoment<T>(link: string, read: (folder: string) => Promise<T>): Promise<T> {
+  const here = (): Promise<string> => realpath(link).catch(() => link);
+  const folder = await here();
+  try {
+    return await read(folder);
+  } catch (error) {
+    const now = await here();
+    if (now === folder) throw error;
+    return read(now);
+  }
+}
+
+/** The value, with its user where the reference has one. */
+async function valueIn(folder: string, { name, key, userKey }: KubernetesReference): Promise<{ value: SecretValue; createdAt: Date }> {
+  const read = async (one: string): Promise<{ value: SecretValue; createdAt: Date }> => {
+    const { bytes, createdAt } = await fileOf(join(folder, one), { name, key: one });
+    return { value: textValue(bytes, undefined, `key ${one} of Secret ${name}`), createdAt };
+  };
+  const password = await read(key);
+  if (userKey === undefined) return password;
+  const user = await read(userKey);
+  return { ...password, value: withUser(password.value, user.value, `key ${userKey} of Secret ${name}`) };
 }
 
 /** The kubelet writes all files of a volume anew when one changes, so the time of the file is when the volume got what is in it. */

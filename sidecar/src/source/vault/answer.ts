@@ -12,6 +12,7 @@ export interface Answer {
 export interface Asked {
   what: string;
   key: string;
+  userKey: string | undefined;
   role: string;
   version: string | undefined;
 }
@@ -42,7 +43,7 @@ export function readingOf(answer: Answer, asked: Asked): Reading {
   if (!isFields(data) || typeof version !== 'number') throw invalid(asked.what);
   // Vault takes version 0 for the newest.
   if (asked.version !== undefined && asked.version !== String(version)) throw noVersion(asked.version, asked.what);
-  return { value: valueOf(data, asked.key, asked.what), version: String(version) };
+  return { value: valueOf(data, asked.key, asked.what, asked.userKey), version: String(version) };
 }
 
 export function denied({ role, what }: Asked): Failure {

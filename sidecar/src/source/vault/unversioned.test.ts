@@ -32,6 +32,14 @@ test('is read without data/ in the path, and a fingerprint stands for the versio
   expect(vault.reads.map(({ path }) => path)).toEqual(['/v1/old/mcp/github']);
 });
 
+test('a user beside the password is read, and another one makes another version', async () => {
+  change({ token: 'sk-old', user: 'bot' });
+  const first = await read(undefined, { userKey: 'user' });
+  expect([first.value.user?.reveal(), first.value.reveal()]).toEqual(['bot', 'sk-old']);
+  change({ token: 'sk-old', user: 'bot2' });
+  expect((await read(undefined, { userKey: 'user' })).version).not.toBe(first.version);
+});
+
 test('the same value keeps its version and its time, another has its own, and the old one comes back under its name, later', async () => {
   const first = await read();
   expect(await read()).toEqual(first);

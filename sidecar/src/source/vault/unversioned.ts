@@ -21,7 +21,7 @@ export function unversionedValue(answer: Answer, asked: Asked): SecretValue {
   if (status === 404 && isRefusal(answer)) throw notThere(asked.what);
   if (status === 403 && isRefusal(answer)) throw denied(asked);
   const data = fields(body)['data'];
-  if (status === 200 && isFields(data)) return valueOf(data, asked.key, asked.what);
+  if (status === 200 && isFields(data)) return valueOf(data, asked.key, asked.what, asked.userKey);
   const failure = troubled(answer, asked.what);
   throw failure.reason === 'SourceResponseInvalid' ? invalid(asked.what, 1) : failure;
 }

@@ -51,6 +51,12 @@ describe('a read', () => {
     expect(vault.server.connections()).toBe(1);
   });
 
+  test('gives the user that the secret holds beside the password', async () => {
+    vault.secrets.set('mcp/jira', [{ data: { user: 'bot', password: 'sk-in' } }]);
+    const { value } = await read(undefined, { vault: { path: 'mcp/jira', key: 'password', userKey: 'user' } });
+    expect([value.user?.reveal(), value.reveal()]).toEqual(['bot', 'sk-in']);
+  });
+
   test('of many credentials at once shares one login', async () => {
     await Promise.all(Array.from({ length: 20 }, () => read()));
     expect(vault.logins).toHaveLength(1);

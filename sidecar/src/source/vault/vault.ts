@@ -60,8 +60,8 @@ class VaultSource implements Source {
     const { vault, auth, name } = this.#context;
     if (reference.vault === undefined) throw new Failure('StoreNotFound', `store ${name} is a vault and the credential's source is none`);
     const place = placeOf(reference.vault, vault);
-    const { key, role = auth.role } = reference.vault;
-    const asked: Asked = { what: `${place.mount}/${place.path} in store ${name}`, key, role, version };
+    const { key, userKey, role = auth.role } = reference.vault;
+    const asked: Asked = { what: `${place.mount}/${place.path} in store ${name}`, key, userKey, role, version };
     const once = (within: AbortSignal): Promise<Reading> =>
       vault.version === 'v1' ? this.#readUnversioned(place, asked, within) : this.#readVersion(place, asked, within);
     return this.#attempts.run(once, asked.what, signal);

@@ -1,0 +1,24 @@
+import { apiPath, apiVersion } from '@rekey/crds/names.ts';
+import { badInputs, goodInputs, goodSpec } from '@rekey/crds/rules.table.ts';
+import { startApiServer } from './api-server.real.ts';
+import type { RealApiServer, Said } from './api-server.real.ts';
+
+// The CEL twin of each rule, at a real API server.
+let api: RealApiServer;
+beforeAll(async () => {
+  api = await startApiServer();
+}, 120_000);
+afterAll(() => api.stop());
+
+const tried = (spec: object): Promise<Said> => {
+  const body = { apiVersion, kind: 'MCPCredential', metadata: { name: 'tried' }, spec: { ...goodSpec, ...spec } };
+  return api.ask({ method: 'POST', path: `${apiPath}/namespaces/default/mcpcredentials?dryRun=All`, body });
+};
+
+test.each(badInputs)('$name is refused with its own message', async ({ spec, message }) => {
+  expect((await tried(spec)).message).toContain(message);
+});
+
+test.each(Object.entries(goodInputs))('%s is taken', async (_name, spec) => {
+  expect(await tried(spec)).toMatchObject({ status: 201, message: '' });
+});

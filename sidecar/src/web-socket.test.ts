@@ -1,24 +1,22 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
-import net from 'node:net';
-import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import tls from 'node:tls';
 import type { CredentialSpec } from '@rekey/crds/credential.ts';
+import { allWays } from '@rekey/crds/ways.ts';
+import type { Way } from '@rekey/crds/ways.ts';
 import { WebSocket, WebSocketServer } from 'ws';
 import { fakeClock, settle } from './clock.fake.ts';
 import type { FakeClock } from './clock.fake.ts';
 import type { FakePod } from './pod.fake.ts';
-import { bearer, call, startPod, until } from './pod.fake.ts';
+import { bearer, call, until } from './pod.fake.ts';
+import type { PodOnAllWays } from './ways.fake.ts';
+import { startOnAllWays } from './ways.fake.ts';
 
-const name = 'api.github.test';
 const allow: CredentialSpec['allow'] = [{ pathPrefix: '/api' }, { pathPrefix: '/ws', upgrade: 'WebSocket' }];
 let pod: FakePod;
 let clock: FakeClock;
-let ports: { proxy: number; baseUrl: number };
+let all: PodOnAllWays;
 let authorizations: (string | undefined)[];
 /** The upstream's end of the last one. */
 let theirs: WebSocket;
@@ -26,31 +24,10 @@ let theirs: WebSocket;
 let echo: typeof upgrade;
 let upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 beforeAll(async () => {
   clock = fakeClock();
-  ports = { proxy: await freePort(), baseUrl: await freePort() };
-  let upstream = 0;
-  pod = await startPod({
-    clock,
-    github: (port) => {
-      upstream = port;
-      return { allow, via: [{ hosts: {} }, { proxy: { others: 'Refuse' } }, { baseUrl: { env: [{ name: 'API_URL', path: '' }] } }] };
-    },
-    entrances: {
-      proxy: { port: ports.proxy, others: 'Refuse' },
-      get baseUrls() {
-        return [{ port: ports.baseUrl, upstream: { name, port: upstream } }];
-      },
-    },
-  });
+  all = await startOnAllWays({ clock, github: () => ({ allow }) });
+  ({ pod } = all);
   const server = new WebSocketServer({ noServer: true, perMessageDeflate: true });
   echo = (request, socket, head) =>
     server.handleUpgrade(request, socket, head, (one) => {
@@ -71,32 +48,16 @@ beforeEach(() => {
   Object.assign(pod.credential, { held: '7', newest: '7', current: { ...current, allow, scrubResponses: false } });
 });
 
-const secured = (socket?: Duplex): Duplex =>
-  tls.connect({
-    ...(socket === undefined ? { host: '127.0.0.1', port: pod.port } : { socket }),
-    servername: name,
-    ca: readFileSync(join(pod.folder, 'ca.crt')),
-  });
-
-async function throughProxy(): Promise<Duplex> {
-  const socket = net.connect(ports.proxy, '127.0.0.1');
-  socket.write(`CONNECT ${pod.host} HTTP/1.1\r\nHost: ${pod.host}\r\n\r\n`);
-  await once(socket, 'data');
-  return secured(socket);
-}
-
-const ways: Record<string, () => Promise<[string, Duplex]>> = {
-  hosts: () => Promise.resolve([`wss://${pod.host}`, secured()]),
-  proxy: async () => [`wss://${pod.host}`, await throughProxy()],
-  'a base URL': () => Promise.resolve([`ws://127.0.0.1:${ports.baseUrl}`, net.connect(ports.baseUrl, '127.0.0.1')]),
+const urls: Record<Way, () => string> = {
+  hosts: () => `wss://${pod.host}`,
+  proxy: () => `wss://${pod.host}`,
+  baseUrl: () => `ws://${all.authority('baseUrl')}`,
 };
 
-const byHosts = (): Promise<[string, Duplex]> => Promise.resolve([`wss://${pod.host}`, secured()]);
-
 /** A client's WebSocket that has begun, with the placeholder in its handshake. */
-async function open(way = byHosts, path = '/ws/live'): Promise<WebSocket> {
-  const [url, socket] = await way();
-  const client = new WebSocket(`${url}${path}`, ['mcp'], { headers: bearer, createConnection: () => socket });
+async function open(way: Way = 'hosts', path = '/ws/live'): Promise<WebSocket> {
+  const socket = await all.connect(way);
+  const client = new WebSocket(`${urls[way]()}${path}`, ['mcp'], { headers: bearer, createConnection: () => socket });
   client.on('error', () => {});
   await once(client, 'open');
   return client;
@@ -108,22 +69,19 @@ async function echoed(client: WebSocket, data: string | Buffer): Promise<Buffer>
   return bytes;
 }
 
-test.each(Object.entries(ways))(
-  'by %s: the handshake carries the value, and all bytes come as they were sent, both ways',
-  async (_way, connect) => {
-    const client = await open(connect);
-    expect(authorizations).toEqual([`Bearer ${pod.credential.value('7')}`]);
-    expect([client.protocol, client.extensions]).toEqual(['mcp', 'permessage-deflate']);
-    for (const size of [0, 1, 125, 65_536, 3_000_000]) {
-      const bytes = randomBytes(size);
-      expect((await echoed(client, bytes)).equals(bytes)).toBe(true);
-    }
-    expect((await echoed(client, 'text, ünd mehr 😀')).toString()).toBe('text, ünd mehr 😀');
-    client.close(4000, 'enough');
-    const [[code, reason], [ownCode]] = (await Promise.all([once(theirs, 'close'), once(client, 'close')])) as [[number, Buffer], [number]];
-    expect([code, reason.toString(), ownCode]).toEqual([4000, 'enough', 4000]);
-  },
-);
+test.each(allWays)('by %s: the handshake carries the value, and all bytes come as they were sent, both ways', async (way) => {
+  const client = await open(way);
+  expect(authorizations).toEqual([`Bearer ${pod.credential.value('7')}`]);
+  expect([client.protocol, client.extensions]).toEqual(['mcp', 'permessage-deflate']);
+  for (const size of [0, 1, 125, 65_536, 3_000_000]) {
+    const bytes = randomBytes(size);
+    expect((await echoed(client, bytes)).equals(bytes)).toBe(true);
+  }
+  expect((await echoed(client, 'text, ünd mehr 😀')).toString()).toBe('text, ünd mehr 😀');
+  client.close(4000, 'enough');
+  const [[code, reason], [ownCode]] = (await Promise.all([once(theirs, 'close'), once(client, 'close')])) as [[number, Buffer], [number]];
+  expect([code, reason.toString(), ownCode]).toEqual([4000, 'enough', 4000]);
+});
 
 test('the audit has a line when it begins, and it counts as a call under way and an open connection until it ends', async () => {
   const lines = pod.audit.length;
@@ -268,7 +226,7 @@ test('what comes with the handshake and with its answer is of the WebSocket', as
     socket.on('data', (bytes: Buffer) => (got += bytes.toString()));
     socket.write(`${switching}Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nX-A: b\r\n\r\nsent with the answer`);
   };
-  const socket = secured();
+  const socket = await all.connect('hosts');
   const fields = Object.entries({ host: pod.host, ...bearer, ...handshake }).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.write(`GET /ws HTTP/1.1\r\n${fields.join('')}\r\nGET / HTTP/1.1\r\n\r\n`);
   let said = '';

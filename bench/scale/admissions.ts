@@ -25,7 +25,7 @@ export async function admissions({ api: { admin }, environment }: Cluster): Prom
   const began = performance.now();
   const taken = Array.from({ length: aSecond * seconds }, async (_, n) => {
     const due = began + (n * 1000) / aSecond;
-    await pause(due - performance.now());
+    await pause(Math.max(0, due - performance.now()));
     await review(url, agent, n);
     return performance.now() - due;
   });

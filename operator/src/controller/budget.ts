@@ -19,7 +19,7 @@ export class Budget {
   #at: number;
 
   constructor(options: BudgetOptions) {
-    this.#options = { perSecond: 15, burst: 300, ...options };
+    this.#options = { perSecond: 16, burst: 240, ...options };
     this.#left = this.#options.burst;
     this.#at = options.now();
   }

@@ -76,6 +76,31 @@ test('what is paced waits for room to write, and what is urgent does not', async
   expect(ran).toEqual(['urgent', 'paced']);
 });
 
+test('a key that yields runs again later, and in its usual time once others need no room', async () => {
+  let yields = true;
+  const { queue, ran, end } = start({ gapMilliseconds: 0, yieldingMilliseconds: 60_000, yields: () => yields });
+  queue.add('a', 'paced');
+  await end('a');
+  queue.add('a', 'paced');
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  expect(ran).toEqual(['a']);
+  yields = false;
+  queue.add('a', 'paced');
+  await end('a');
+  expect(ran).toEqual(['a', 'a']);
+});
+
+test('it is behind while paced keys wait for room', async () => {
+  let wait = 1000;
+  const { queue, end } = start({ gapMilliseconds: 0, room: () => wait });
+  queue.add('a', 'paced');
+  expect(queue.isBehind).toBe(false);
+  await until(() => (queue.isBehind ? true : undefined));
+  wait = 0;
+  await end('a');
+  expect(queue.isBehind).toBe(false);
+});
+
 test('a paced key that becomes urgent runs once', async () => {
   const { queue, ran, end } = start({ concurrency: 1, gapMilliseconds: 0 });
   queue.add('busy');

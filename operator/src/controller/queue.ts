@@ -14,13 +14,25 @@ export interface QueueOptions {
   gapMilliseconds?: number;
   /** Between two paced runs of one key. */
   spacingMilliseconds?: number;
+  /** The same while `yields` says that others need the room to write more. */
+  yieldingMilliseconds?: number;
+  yields?: () => boolean;
   /** Milliseconds until a paced run may write. */
   room?: () => number;
   random?: () => number;
   now?: () => number;
 }
 
-const defaults = { concurrency: 4, gapMilliseconds: 50, spacingMilliseconds: 200, room: () => 0, random: Math.random, now: Date.now };
+const defaults = {
+  concurrency: 4,
+  gapMilliseconds: 50,
+  spacingMilliseconds: 200,
+  yieldingMilliseconds: 20_000,
+  yields: () => false,
+  room: () => 0,
+  random: Math.random,
+  now: Date.now,
+};
 /** Reports come in bursts: the first of one waits for its neighbours. */
 const gatherMilliseconds = 50;
 
@@ -53,9 +65,15 @@ export class Queue {
     else this.#delay(key, lane, this.#wait(key));
   }
 
+  /** Whether paced keys wait for room. */
+  get isBehind(): boolean {
+    return this.#paced.size > 0;
+  }
+
   #wait(key: string): number {
-    const { spacingMilliseconds, now } = this.#options;
-    return Math.max(gatherMilliseconds, (this.#ranAt.get(key) ?? -Infinity) + spacingMilliseconds - now());
+    const { spacingMilliseconds, yieldingMilliseconds, yields, now } = this.#options;
+    const spacing = yields() ? yieldingMilliseconds : spacingMilliseconds;
+    return Math.max(gatherMilliseconds, (this.#ranAt.get(key) ?? -Infinity) + spacing - now());
   }
 
   #delay(key: string, lane: Lane, milliseconds: number): void {
@@ -126,11 +144,12 @@ export class Queue {
 
   /** Keys of objects that are gone must not stay for ever. */
   #remember(key: string): void {
-    const { now, spacingMilliseconds } = this.#options;
+    const { now, spacingMilliseconds, yieldingMilliseconds } = this.#options;
+    const kept = Math.max(spacingMilliseconds, yieldingMilliseconds);
     this.#ranAt.delete(key);
     this.#ranAt.set(key, now());
     for (const [other, at] of this.#ranAt) {
-      if (at + spacingMilliseconds > now()) return;
+      if (at + kept > now()) return;
       this.#ranAt.delete(other);
     }
   }

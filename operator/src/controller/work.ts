@@ -13,6 +13,7 @@ import { reconcileCredential } from './credential.ts';
 import { controllerMetrics } from './metrics.ts';
 import { Missed } from './missed.ts';
 import { Queue } from './queue.ts';
+import type { QueueOptions } from './queue.ts';
 import { reconcileNamespace } from './role-binding.ts';
 import { route } from './route.ts';
 import type { Queues } from './route.ts';
@@ -40,12 +41,13 @@ export function startWork(context: ControllerContext, state: State, signal: Abor
     log('warn', 'not reconciled, trying again', { name: key, code: errorCode(error), attempt });
   };
   const common = { onError, signal, random, now, room: () => budget.wait() };
-  const queueOf = (reconcile: (key: string) => Promise<number | undefined | void>, gapMilliseconds = 50): Queue =>
-    new Queue({ ...common, reconcile: async (key) => (await reconcile(key)) ?? undefined, gapMilliseconds });
+  const queueOf = (reconcile: (key: string) => Promise<number | undefined | void>, more: Partial<QueueOptions> = {}): Queue =>
+    new Queue({ ...common, reconcile: async (key) => (await reconcile(key)) ?? undefined, ...more });
   const queues: Queues = {
-    credentials: queueOf((key) => reconcileCredential(key, credential)),
+    // Each pod that starts changes what its credentials count, and until all have their binding that is wrong again in a moment.
+    credentials: queueOf((key) => reconcileCredential(key, credential), { yields: () => queues.pods.isBehind }),
     stores: queueOf((key) => reconcileStore(key, { ...act, polls, now })),
-    pods: queueOf((key) => reconcilePod(key, { kubernetes, state, record }), 20),
+    pods: queueOf((key) => reconcilePod(key, { kubernetes, state, record }), { gapMilliseconds: 20 }),
     namespaces: queueOf((key) => reconcileNamespace(key, { kubernetes, state, sidecarClusterRole: config.sidecarClusterRole })),
   };
   signal.addEventListener('abort', () => polls.stop(), { once: true });

@@ -18,6 +18,14 @@ function one(manifests: readonly Manifest[], kind: string, name: string): Manife
 const rulesOf = (manifests: readonly Manifest[]) =>
   manifests.flatMap(({ kind, metadata, rules = [] }) => rules.map((rule) => ({ kind, name: metadata.name, ...rule })));
 
+const rightsOf = (manifests: readonly Manifest[]): string[] =>
+  rulesOf(manifests)
+    .map(({ kind, name, apiGroups, resources, resourceNames, verbs }) => {
+      const named = resourceNames === undefined ? '' : ` [${resourceNames.join()}]`;
+      return `${kind} ${name}: ${verbs.join()} ${apiGroups.map((group) => group || 'core').join()}/${resources.join()}${named}`;
+    })
+    .sort();
+
 function environment(manifests: readonly Manifest[]): Record<string, string> {
   const container = one(manifests, 'Deployment', 'rekey-operator').spec?.template?.spec.containers[0];
   // The two variables without a value come from the pod's own fields.
@@ -27,21 +35,20 @@ function environment(manifests: readonly Manifest[]): Record<string, string> {
 describe('rights', () => {
   // Adding a line here widens what Rekey may do in every cluster that runs it.
   test('are these, and no others', () => {
-    const lines = rulesOf(template()).map(({ kind, name, apiGroups, resources, resourceNames, verbs }) => {
-      const named = resourceNames === undefined ? '' : ` [${resourceNames.join()}]`;
-      return `${kind} ${name}: ${verbs.join()} ${apiGroups.map((group) => group || 'core').join()}/${resources.join()}${named}`;
-    });
-    expect(lines.sort()).toEqual([
+    expect(rightsOf(template())).toEqual([
       'ClusterRole rekey-operator: bind rbac.authorization.k8s.io/clusterroles [rekey-sidecar]',
       'ClusterRole rekey-operator: create,patch core/events',
       'ClusterRole rekey-operator: create,patch rekey.dev/mcpcredentialstores [default]',
       'ClusterRole rekey-operator: get,list,watch,patch admissionregistration.k8s.io/mutatingwebhookconfigurations [rekey-operator]',
-      'ClusterRole rekey-operator: list,watch core/namespaces,pods',
-      'ClusterRole rekey-operator: list,watch rekey.dev/mcpcredentials,mcpcredentialstores',
+      'ClusterRole rekey-operator: list,watch core/namespaces',
+      'ClusterRole rekey-operator: list,watch core/pods',
+      'ClusterRole rekey-operator: list,watch rekey.dev/mcpcredentials',
+      'ClusterRole rekey-operator: list,watch rekey.dev/mcpcredentialstores',
       'ClusterRole rekey-operator: list,watch,create,patch rbac.authorization.k8s.io/rolebindings [rekey-sidecar]',
       'ClusterRole rekey-operator: list,watch,create,patch rekey.dev/mcpcredentialbindings',
       'ClusterRole rekey-operator: patch core/pods',
-      'ClusterRole rekey-operator: patch rekey.dev/mcpcredentials/status,mcpcredentialstores/status',
+      'ClusterRole rekey-operator: patch rekey.dev/mcpcredentials/status',
+      'ClusterRole rekey-operator: patch rekey.dev/mcpcredentialstores/status',
       'ClusterRole rekey-sidecar: list,watch rekey.dev/mcpcredentials',
       'ClusterRole rekey-sidecar: patch rekey.dev/mcpcredentialbindings/status',
       'ClusterRole rekey-store-reader: list,watch rekey.dev/mcpcredentialstores',
@@ -52,8 +59,29 @@ describe('rights', () => {
     ]);
   });
 
-  test('none is on secrets, and none is a wildcard', () => {
-    const rules = rulesOf(template());
+  test('of an operator for some namespaces are in these, but for what has no namespace', () => {
+    const manifests = template([address, 'namespaces={tools,agents}']);
+    const rights = rightsOf(manifests).filter((line) => line.includes(' rekey-operator'));
+    const inNamespaces = rights.filter((line) => line.startsWith('Role rekey-operator-namespace'));
+    expect(rights.filter((line) => line.startsWith('ClusterRole'))).toEqual([
+      'ClusterRole rekey-operator: bind rbac.authorization.k8s.io/clusterroles [rekey-sidecar]',
+      'ClusterRole rekey-operator: create,patch rekey.dev/mcpcredentialstores [default]',
+      'ClusterRole rekey-operator: get,list,watch,patch admissionregistration.k8s.io/mutatingwebhookconfigurations [rekey-operator]',
+      'ClusterRole rekey-operator: list,watch core/namespaces [tools,agents]',
+      'ClusterRole rekey-operator: list,watch rekey.dev/mcpcredentialstores',
+      'ClusterRole rekey-operator: patch rekey.dev/mcpcredentialstores/status',
+    ]);
+    const clusterWide = rightsOf(template()).filter((line) => line.startsWith('ClusterRole rekey-operator'));
+    const moved = clusterWide.filter((line) => !rights.includes(line) && !line.endsWith('core/namespaces'));
+    expect([...new Set(inNamespaces)]).toEqual(
+      moved.map((line) => line.replace('ClusterRole rekey-operator', 'Role rekey-operator-namespace')),
+    );
+    const places = manifests.filter(({ kind, metadata }) => kind === 'Role' && metadata.name === 'rekey-operator-namespace');
+    expect(places.map(({ metadata }) => metadata.namespace)).toEqual(['tools', 'agents']);
+  });
+
+  test.each([[[]], [['namespaces={tools}']]])('none is on secrets, and none is a wildcard (%s)', (values) => {
+    const rules = rulesOf(template([address, ...values]));
     expect(
       rules.filter(
         ({ apiGroups, resources }) => apiGroups.includes('') && resources.some((resource) => resource.split('/')[0] === 'secrets'),
@@ -175,8 +203,8 @@ describe('availability', () => {
 });
 
 describe('admission', () => {
-  test('the webhook and the policy that fails closed select the same pods', () => {
-    const manifests = template();
+  test.each([[[]], [['namespaces={tools,agents}']]])('the webhook and the policy that fails closed select the same pods (%s)', (values) => {
+    const manifests = template([address, ...values]);
     const webhooks = one(manifests, 'MutatingWebhookConfiguration', 'rekey-operator').webhooks ?? [];
     expect(webhooks).toHaveLength(2);
     for (const webhook of webhooks) {
@@ -195,6 +223,10 @@ describe('admission', () => {
     const webhooks = one(template([], 'elsewhere'), 'MutatingWebhookConfiguration', 'rekey-operator').webhooks ?? [];
     const excluded = { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: ['kube-system', 'elsewhere'] };
     for (const { namespaceSelector } of webhooks) expect(namespaceSelector).toMatchObject({ matchExpressions: [excluded] });
+    const named =
+      one(template([address, 'namespaces={tools,agents}'], 'elsewhere'), 'MutatingWebhookConfiguration', 'rekey-operator').webhooks ?? [];
+    const only = { key: 'kubernetes.io/metadata.name', operator: 'In', values: ['tools', 'agents'] };
+    for (const { namespaceSelector } of named) expect(namespaceSelector).toMatchObject({ matchExpressions: [excluded, only] });
   });
 
   test('the webhook fails open, and its caBundle is left to the operator', () => {
@@ -218,6 +250,7 @@ describe('values', () => {
     'a disruption budget that holds up every drain': 'podDisruptionBudget.maxUnavailable=0',
     'a failure policy that is none': 'webhook.failurePolicy=Maybe',
     'a timeout that the API server would not wait for': 'webhook.timeoutSeconds=31',
+    'a namespace that is none': 'namespaces={Tools}',
     'a poll without a pause': 'pollIntervalSeconds=0',
     'a log level that is none': 'sidecar.logLevel=trace',
     'a quantity that is none': 'sidecar.resources.limits.memory=much',

@@ -5,6 +5,7 @@ const required = { REKEY_NAMESPACE: 'rekey-system', REKEY_SIDECAR_IMAGE: 'ghcr.i
 test('two variables are enough', () => {
   expect(parseConfig(required)).toEqual({
     namespace: 'rekey-system',
+    namespaces: [],
     pod: 'rekey-operator',
     serviceAccount: 'rekey-operator',
     sidecarClusterRole: 'rekey-sidecar',
@@ -36,6 +37,13 @@ test('the default store is checked like any other', () => {
   expect(parsed({ vault })).toMatchObject({ vault: { mount: 'kv' }, pollIntervalSeconds: 5 });
   expect(() => parsed({ vault: { ...vault, address: 'http://vault' } })).toThrow('REKEY_DEFAULT_STORE: vault: address: the address starts');
   expect(() => parseConfig({ ...required, REKEY_DEFAULT_STORE: '{' })).toThrow('REKEY_DEFAULT_STORE: ');
+});
+
+test('namespaces come with commas between them', () => {
+  const parsed = (names: string): readonly string[] => parseConfig({ ...required, REKEY_NAMESPACES: names }).namespaces;
+  expect(parsed('tools,agents,tools')).toEqual(['tools', 'agents']);
+  expect(parsed('')).toEqual([]);
+  expect(() => parsed('tools, agents')).toThrow('REKEY_NAMESPACES has " agents", which does not match');
 });
 
 test('everything that is wrong is told at once', () => {

@@ -2,6 +2,7 @@
  * The operator takes its configuration from environment variables, read once at its start.
  *
  *   REKEY_NAMESPACE                 required; the operator's own namespace (fieldRef metadata.namespace)
+ *   REKEY_NAMESPACES                the namespaces that it watches, with commas between them; empty means all
  *   REKEY_POD                       its own pod, for events and the Lease (fieldRef metadata.name)            default rekey-operator
  *   REKEY_SERVICE_ACCOUNT           its own service account (fieldRef spec.serviceAccountName)                default rekey-operator
  *   REKEY_SIDECAR_CLUSTER_ROLE      ClusterRole that it gives the service accounts of injected pods           default rekey-sidecar
@@ -34,6 +35,8 @@ export const operatorContainer = 'operator';
 
 export interface Config {
   readonly namespace: string;
+  /** Those that are watched; none means all. */
+  readonly namespaces: readonly string[];
   readonly pod: string;
   readonly serviceAccount: string;
   readonly sidecarClusterRole: string;
@@ -79,6 +82,7 @@ export function parseConfig(environment: Environment): Config {
   const read = new EnvironmentReader(environment);
   const config: Config = {
     namespace: read.matching('REKEY_NAMESPACE', dnsLabel),
+    namespaces: read.names('REKEY_NAMESPACES', dnsLabel),
     pod: read.matching('REKEY_POD', dnsName, 'rekey-operator'),
     serviceAccount: read.matching('REKEY_SERVICE_ACCOUNT', dnsName, 'rekey-operator'),
     sidecarClusterRole: read.matching('REKEY_SIDECAR_CLUSTER_ROLE', dnsName, 'rekey-sidecar'),

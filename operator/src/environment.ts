@@ -20,6 +20,17 @@ export class EnvironmentReader {
     return text ?? '';
   }
 
+  /** With commas between them; none when it is unset. */
+  names(name: string, pattern: RegExp): string[] {
+    const names = (this.#environment[name] ?? '').split(',').filter((one) => one !== '');
+    for (const one of names.filter((one) => !pattern.test(one))) {
+      this.problems.push(
+        `${name} has ${JSON.stringify(one)}, which does not match ${pattern.source}: write names with commas between them`,
+      );
+    }
+    return [...new Set(names)];
+  }
+
   oneOf<T extends string>(name: string, choices: readonly T[], otherwise: T): T {
     const text = this.#environment[name] || otherwise;
     const choice = choices.find((candidate) => candidate === text);

@@ -14,6 +14,9 @@ REKEY_SIDECAR_SYSCTLS: {{ .Values.sidecar.sysctls | quote }}
 REKEY_SIDECAR_{{ upper $resource }}_{{ $suffix }}: {{ kindIs "string" $quantity | ternary $quantity (int64 $quantity) | quote }}
 {{- end }}
 {{- end }}
+{{- with .Values.namespaces }}
+REKEY_NAMESPACES: {{ join "," . }}
+{{- end }}
 {{- with .Values.trust.extraCA }}
 REKEY_EXTRA_CA: {{ toJson . }}
 {{- end }}

@@ -6,7 +6,7 @@ Which pods Rekey is for. The webhook and the policy that fails closed both say i
   "false"                           | no                                             | no
   absent, or anything else          | yes, by the namespace                          | no
 
-Never in kube-system and in the operator's own namespace: the operator must be able to start without itself.
+Only in the namespaces of the values, where these name some. Never in kube-system and in the operator's own namespace: the operator must be able to start without itself.
 */}}
 {{- define "rekey.optin.namespace" -}}
 namespaceSelector:
@@ -34,4 +34,9 @@ objectSelector:
 - key: kubernetes.io/metadata.name
   operator: NotIn
   values: [kube-system, {{ .Release.Namespace }}]
+{{- with .Values.namespaces }}
+- key: kubernetes.io/metadata.name
+  operator: In
+  values: {{ toJson . }}
+{{- end }}
 {{- end }}

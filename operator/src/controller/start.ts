@@ -13,6 +13,7 @@
  *     core                         events                          create, patch
  *     rbac.authorization.k8s.io    rolebindings                    list, watch, create, patch of the name rekey-sidecar alone
  *     rbac.authorization.k8s.io    clusterroles                    bind of the sidecars' ClusterRole alone (KEP: privilege escalation prevention)
+ *   where it is for some namespaces only, what is in these by a Role in each, and events of stores in `default`
  *   in its own namespace
  *     core                         serviceaccounts/token           create, of its own service account alone
  *     core                         pods                            get (lease/)
@@ -33,6 +34,8 @@ import { startWork } from './work.ts';
 export interface ControllerConfig {
   /** The operator's own namespace, pod and service account. */
   readonly namespace: string;
+  /** Those that it watches; all unless given. */
+  readonly namespaces?: readonly string[];
   readonly pod: string;
   readonly serviceAccount: string;
   /** The ClusterRole of the sidecars. */
@@ -77,8 +80,9 @@ export function startController(context: ControllerContext): Controller {
   const ended = new AbortController();
   const signal = AbortSignal.any([context.signal, ended.signal]);
   const state = emptyState();
-  const { kubernetes, log, idleMilliseconds } = context;
-  const watches = new Watches({ get: kubernetes.get, log, signal, state, ...(idleMilliseconds === undefined ? {} : { idleMilliseconds }) });
+  const { kubernetes, config, log, idleMilliseconds } = context;
+  const idle = idleMilliseconds === undefined ? {} : { idleMilliseconds };
+  const watches = new Watches({ get: kubernetes.get, log, signal, state, namespaces: config.namespaces ?? [], ...idle });
   const begin = async ({ leading, ended: over }: Partial<Leadership> = {}): Promise<void> => {
     const working = over === undefined ? signal : AbortSignal.any([signal, over]);
     await Promise.all([watches.ready, leading]);

@@ -17,22 +17,52 @@ export interface Change {
 }
 
 interface Collection {
-  path: string;
+  /** The API, up to where the namespace comes. */
+  api: string;
+  plural: string;
+  /** They have no namespace. Namespaces have none either, and are asked for by name. */
+  isClusterWide?: true;
   query?: Record<string, string>;
   trim?: (object: KubernetesObject) => KubernetesObject;
 }
 
 const collections: Record<Kind, Collection> = {
-  credentials: { path: `${apiPath}/mcpcredentials` },
-  stores: { path: `${apiPath}/mcpcredentialstores` },
-  bindings: { path: `${apiPath}/mcpcredentialbindings` },
-  pods: { path: '/api/v1/pods', query: { labelSelector: `${injectedLabel}=true` }, trim: (pod) => trimPod(pod) },
-  namespaces: { path: '/api/v1/namespaces', trim: metadataOnly },
+  credentials: { api: apiPath, plural: 'mcpcredentials' },
+  stores: { api: apiPath, plural: 'mcpcredentialstores', isClusterWide: true },
+  bindings: { api: apiPath, plural: 'mcpcredentialbindings' },
+  pods: { api: '/api/v1', plural: 'pods', query: { labelSelector: `${injectedLabel}=true` }, trim: (pod) => trimPod(pod) },
+  namespaces: { api: '/api/v1', plural: 'namespaces', trim: metadataOnly },
   roleBindings: {
-    path: '/apis/rbac.authorization.k8s.io/v1/rolebindings',
+    api: '/apis/rbac.authorization.k8s.io/v1',
+    plural: 'rolebindings',
     query: { fieldSelector: `metadata.name=${sidecarRoleBinding}` },
   },
 };
+
+interface Place {
+  path: string;
+  query: Record<string, string>;
+}
+
+/**
+ * Where the objects of one kind are watched: `names` are the namespaces that the operator is for, none means all.
+ *
+ * | names | kind         | watches                                                   |
+ * |-------|--------------|-----------------------------------------------------------|
+ * | none  | any          | one of the whole cluster                                  |
+ * | some  | stores       | one of the whole cluster: they have no namespace          |
+ * | some  | namespaces   | one for each name, which needs no right to see the others |
+ * | some  | all the rest | one in each namespace                                     |
+ */
+export function placesOf(kind: Kind, names: readonly string[]): Place[] {
+  const { api, plural, isClusterWide, query = {} } = collections[kind];
+  if (names.length === 0 || isClusterWide) return [{ path: `${api}/${plural}`, query }];
+  return names.map((name) =>
+    kind === 'namespaces'
+      ? { path: `${api}/${plural}`, query: { fieldSelector: `metadata.name=${name}` } }
+      : { path: `${api}/namespaces/${name}/${plural}`, query },
+  );
+}
 
 interface WatchesOptions {
   get: Get;
@@ -41,11 +71,14 @@ interface WatchesOptions {
   state: State;
   /** As in lib/src/watch.ts. */
   idleMilliseconds?: number;
+  /** None means all. */
+  namespaces: readonly string[];
 }
 
 /** Keeps the state in step with the API server. */
 export class Watches {
-  readonly #missing = new Set<Kind>(Object.keys(collections) as Kind[]);
+  /** What has not been listed yet. */
+  readonly #missing = new Set<Place>();
   readonly #options: WatchesOptions;
   /** Once every collection has been listed. */
   readonly ready: Promise<void>;
@@ -54,8 +87,11 @@ export class Watches {
 
   constructor(options: WatchesOptions) {
     this.#options = options;
+    const kinds = Object.keys(collections) as Kind[];
+    const places = kinds.flatMap((kind) => placesOf(kind, options.namespaces).map((place) => ({ kind, place })));
+    for (const { place } of places) this.#missing.add(place);
     this.ready = new Promise((resolve) => {
-      for (const kind of this.#missing) void this.#watch(kind, resolve);
+      for (const { kind, place } of places) void this.#watch(kind, place, resolve);
     });
   }
 
@@ -64,19 +100,18 @@ export class Watches {
     return this.#missing.size === 0;
   }
 
-  #watch(kind: Kind, whenSynced: () => void): Promise<void> {
+  #watch(kind: Kind, place: Place, whenSynced: () => void): Promise<void> {
     const { get, log, signal, idleMilliseconds } = this.#options;
-    const { path, query = {}, trim } = collections[kind];
+    const { trim } = collections[kind];
     return listAndWatch<KubernetesObject>({
-      path,
-      query,
+      ...place,
       get,
       signal,
       ...(idleMilliseconds === undefined ? {} : { idleMilliseconds }),
       trim: (object) => withoutManagedFields(trim?.(object) ?? object),
       onChange: (key, object) => this.#accept(kind, key, object),
       onSynced: () => {
-        this.#missing.delete(kind);
+        this.#missing.delete(place);
         if (this.synced()) whenSynced();
       },
       onFailure: ({ step, status, code, attempt }) =>

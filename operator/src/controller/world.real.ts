@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
 import type { Binding, Use } from '@rekey/crds/binding.ts';
 import type { Credential, CredentialSpec } from '@rekey/crds/credential.ts';
 import { apiPath, apiVersion, injectedLabel, snapshotAnnotation } from '@rekey/crds/names.ts';
@@ -9,7 +9,7 @@ import type { Store } from '@rekey/crds/store.ts';
 import type { KubernetesObject } from '@rekey/lib/watch.ts';
 import { parseAllDocuments } from 'yaml';
 import type { Kubernetes } from '../kubernetes.ts';
-import { until } from '../poll/process.real.ts';
+import { builtProgram, until } from '../poll/process.real.ts';
 import { startVault, trustTokens } from '../poll/vault.real.ts';
 import type { RealVault } from '../poll/vault.real.ts';
 import { findCondition } from '../status.ts';
@@ -31,7 +31,8 @@ export interface World {
 
 const operatorAccount = 'rekey-operator';
 
-export async function startWorld(): Promise<World> {
+/** With rights in `namespaces` alone, where some are named: as the chart's value of that name. */
+export async function startWorld(namespaces: readonly string[] = []): Promise<World> {
   const [api, vault] = await Promise.all([startApiServer(), startVault()]);
   const { admin } = api;
   for (const namespace of ['rekey', 'tools']) {
@@ -41,7 +42,8 @@ export async function startWorld(): Promise<World> {
       await admin.apply(`/api/v1/namespaces/${namespace}/serviceaccounts/${name}`, account);
     }
   }
-  for (const object of [...chartRoles('operator.yaml'), ...chartRoles('sidecar.yaml')]) await admin.apply(pathOf(object), object);
+  for (const object of [...chartRoles('operator.yaml', namespaces), ...chartRoles('sidecar.yaml', namespaces)])
+    await admin.apply(pathOf(object), object);
   await vault.call('POST', 'sys/mounts/kv', { type: 'kv', options: { version: '2' } });
   const subject = `system:serviceaccount:rekey:${operatorAccount}`;
   await trustTokens(vault, api.publicKey, { name: operatorAccount, subject, policy: 'path "kv/metadata/*" { capabilities = ["read"] }' });
@@ -69,14 +71,15 @@ interface Role extends KubernetesObject {
   kind: string;
 }
 
-/** The chart's roles as `helm template rekey -n rekey` makes them: their templates name the operator, its namespace and common labels only. */
-function chartRoles(file: string): Role[] {
-  const template = readFileSync(new URL(`../../../charts/rekey/templates/rbac/${file}`, import.meta.url), 'utf8');
-  const text = template
-    .replaceAll('{{ include "rekey.operator" . }}', operatorAccount)
-    .replaceAll('{{ .Release.Namespace }}', 'rekey')
-    .replaceAll(/^ *labels:\n *\{\{-.*\n/gmu, '');
-  return parseAllDocuments(text).map((document) => document.toJS() as Role);
+/** The roles of one file of the chart, in namespace rekey. */
+function chartRoles(file: string, namespaces: readonly string[]): Role[] {
+  const chart = new URL('../../../charts/rekey', import.meta.url).pathname;
+  const options = ['--namespace', 'rekey', '--kube-version', '1.34.0', '--show-only', `templates/rbac/${file}`, '--values', '-'];
+  const text = execFileSync(builtProgram('helm'), ['template', 'rekey', chart, ...options], {
+    input: JSON.stringify({ namespaces }),
+    encoding: 'utf8',
+  });
+  return parseAllDocuments(text).flatMap((document) => (document.toJS() as Role | null) ?? []);
 }
 
 function pathOf({ kind, metadata: { namespace, name } }: Role): string {

@@ -1,0 +1,26 @@
+import { placesOf } from './watches.ts';
+
+const pathsOf = (...asked: Parameters<typeof placesOf>): string[] =>
+  placesOf(...asked).map(({ path, query }) => `${path}?${new URLSearchParams(query).toString()}`);
+
+test('an operator for all namespaces watches each kind once', () => {
+  expect(pathsOf('credentials', [])).toEqual(['/apis/rekey.dev/v1alpha1/mcpcredentials?']);
+  expect(pathsOf('namespaces', [])).toEqual(['/api/v1/namespaces?']);
+  expect(pathsOf('pods', [])).toEqual(['/api/v1/pods?labelSelector=rekey.dev%2Finjected%3Dtrue']);
+});
+
+test('an operator for some watches what is in them, in each', () => {
+  expect(pathsOf('bindings', ['tools', 'agents'])).toEqual([
+    '/apis/rekey.dev/v1alpha1/namespaces/tools/mcpcredentialbindings?',
+    '/apis/rekey.dev/v1alpha1/namespaces/agents/mcpcredentialbindings?',
+  ]);
+  expect(pathsOf('pods', ['tools'])).toEqual(['/api/v1/namespaces/tools/pods?labelSelector=rekey.dev%2Finjected%3Dtrue']);
+  expect(pathsOf('roleBindings', ['tools'])).toEqual([
+    '/apis/rbac.authorization.k8s.io/v1/namespaces/tools/rolebindings?fieldSelector=metadata.name%3Drekey-sidecar',
+  ]);
+});
+
+test('it needs no right to see other namespaces, and stores have none', () => {
+  expect(pathsOf('namespaces', ['tools'])).toEqual(['/api/v1/namespaces?fieldSelector=metadata.name%3Dtools']);
+  expect(pathsOf('stores', ['tools', 'agents'])).toEqual(['/apis/rekey.dev/v1alpha1/mcpcredentialstores?']);
+});

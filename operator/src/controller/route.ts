@@ -59,7 +59,8 @@ const routers: Record<Kind, Router> = {
 
   bindings: ({ key, before, after }, { queues, state, ask }) => {
     const [old, next] = [usesOf(before), usesOf(after)];
-    queues.pods.add(key, 'paced');
+    // A thousand pods report within seconds, and what they report says nothing of what we made.
+    if (!same(madeOf(before), madeOf(after))) queues.pods.add(key, 'paced');
     if (same(old, next)) return;
     for (const use of next.length > 0 ? next : old) addReport(namespaceOf(key), use, { queues, state, ask });
   },
@@ -84,6 +85,13 @@ const routers: Record<Kind, Router> = {
 
 function usesOf(binding: KubernetesObject | undefined): readonly Use[] {
   return (binding as Binding | undefined)?.status?.credentials ?? [];
+}
+
+/** What the operator writes of a binding. */
+function madeOf(binding: KubernetesObject | undefined): unknown {
+  if (binding === undefined) return undefined;
+  const { metadata, spec } = binding as Binding;
+  return { uid: metadata.uid, owners: metadata.ownerReferences, spec };
 }
 
 /** Somebody asks for what is new: of the source, or, where only pods may read it, of their kubelets. */

@@ -61,9 +61,11 @@ export async function startOperator({ startController, pace = {}, ...context }: 
   const { signal } = stopping;
   let draining = false;
   const identity = identityOf(config.pod, randomBytes(4).toString('hex'));
-  const lease = electLeader({ kubernetes, namespace: config.namespace, identity, log });
+  let able = (): boolean => false;
+  const lease = electLeader({ kubernetes, namespace: config.namespace, identity, log, able: () => able() });
   leaseMetrics(registry, lease);
   const { state, stop } = await startController({ config, kubernetes: lease.kubernetes, leadership: lease, log, registry, signal });
+  able = state.synced;
   const { namespace, service, clusterDomain, webhookConfiguration } = config;
   const names = [`${service}.${namespace}.svc`, `${service}.${namespace}.svc.${clusterDomain}`];
   const certificate = await createCertificate({ kubernetes, configuration: webhookConfiguration, names, log, pace });

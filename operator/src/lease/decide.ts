@@ -13,6 +13,8 @@ export interface Observation {
   spec: LeaseSpec | undefined;
   /** Our own identity. */
   us: string;
+  /** Whether we could do a leader's work: who does not know the cluster yet leaves the Lease to the others. */
+  able: boolean;
   /** For how long the record has not changed before our eyes. Its own times are of another clock and decide nothing. */
   unchangedMilliseconds: number;
   /** Whether the holder's container has ended since the last renewal, as its kubelet says (`holder.ts`). */
@@ -29,27 +31,28 @@ export const retryMilliseconds = 2000;
 export const silentMilliseconds = 3500;
 
 /**
- * | the Lease | its holder | the record has not changed for | its container | step   |
- * |-----------|------------|--------------------------------|---------------|--------|
- * | not there | -          | -                              | -             | create |
- * | there     | nobody     | any time                       | -             | take   |
- * | there     | we         | any time                       | -             | renew  |
- * | there     | another    | less than 3.5 s                | any           | wait   |
- * | there     | another    | less than its duration         | may run       | wait   |
- * | there     | another    | less than its duration         | has ended     | take   |
- * | there     | another    | its duration                   | any           | take   |
+ * | the Lease | its holder | we could lead | the record has not changed for | its container | step   |
+ * |-----------|------------|---------------|--------------------------------|---------------|--------|
+ * | there     | we         | any           | any time                       | -             | renew  |
+ * | any       | any other  | no            | any time                       | any           | wait   |
+ * | not there | -          | yes           | -                              | -             | create |
+ * | there     | nobody     | yes           | any time                       | -             | take   |
+ * | there     | another    | yes           | less than 3.5 s                | any           | wait   |
+ * | there     | another    | yes           | less than its duration         | may run       | wait   |
+ * | there     | another    | yes           | less than its duration         | has ended     | take   |
+ * | there     | another    | yes           | its duration                   | any           | take   |
  */
-export function decideLease({ spec, us, unchangedMilliseconds, ended }: Observation): Step {
+export function decideLease({ spec, us, able, unchangedMilliseconds, ended }: Observation): Step {
+  if (spec?.holderIdentity === us) return 'renew';
+  if (!able) return 'wait';
   if (spec === undefined) return 'create';
-  const { holderIdentity = '' } = spec;
-  if (holderIdentity === '') return 'take';
-  if (holderIdentity === us) return 'renew';
+  if ((spec.holderIdentity ?? '') === '') return 'take';
   const patience = ended ? silentMilliseconds : durationOf(spec);
   return unchangedMilliseconds >= patience ? 'take' : 'wait';
 }
 
 /** Whether it matters if the holder's container has ended: else nobody need be asked. */
-export function isSilent({ spec, us, unchangedMilliseconds }: Omit<Observation, 'ended'>): boolean {
+export function isSilent({ spec, us, unchangedMilliseconds }: Omit<Observation, 'ended' | 'able'>): boolean {
   const { holderIdentity = '' } = spec ?? {};
   return holderIdentity !== '' && holderIdentity !== us && unchangedMilliseconds >= silentMilliseconds;
 }

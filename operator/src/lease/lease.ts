@@ -19,6 +19,8 @@ export interface LeaseOptions {
   /** Of this process alone (`holder.ts`). */
   identity: string;
   log: Log;
+  /** Whether it could do a leader's work by now; who could not leaves the Lease to the others. */
+  able?: () => boolean;
   clock?: Clock;
   pause?: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
 }
@@ -127,8 +129,8 @@ class Election {
   }
 
   async #decide(lease: LeaseObject | undefined): Promise<Step> {
-    const { identity: us } = this.#options;
-    const observed = { spec: specOf(lease), us, unchangedMilliseconds: this.#unchanged(lease) };
+    const { identity: us, able = () => true } = this.#options;
+    const observed = { able: able(), spec: specOf(lease), us, unchangedMilliseconds: this.#unchanged(lease) };
     return decideLease({ ...observed, ended: isSilent(observed) && (await this.#hasEnded(observed.spec ?? {})) });
   }
 

@@ -6,7 +6,7 @@ import type { Lease } from './lease.ts';
 export function leaseMetrics(registry: Registry, { holds }: Pick<Lease, 'holds'>): void {
   const leader: Gauge = new Gauge({
     name: 'rekey_leader',
-    help: '1 on the replica that polls and writes, 0 on the others.',
+    help: 'Which replica polls and writes: 1 there, 0 on the others.',
     registers: [registry],
     collect: (): void => leader.set(holds() ? 1 : 0),
   });

@@ -15,29 +15,37 @@ interface Context {
   record: Recorder;
 }
 
+/** Long enough for the watch to tell what the binding is by now. */
+const lookAgainMilliseconds = 1000;
+
 /**
  * Each injected pod that has a node gets one MCPCredentialBinding of its name, owned by it, so that it goes when the pod goes.
  * A pod that was made again under its name (StatefulSet) takes the binding over: another UID in the spec and as owner. What the
  * old pod reported stands until the new sidecar's first report, which it makes when it starts.
+ * Resolves with when to look again.
  */
-export async function reconcilePod(key: string, context: Context): Promise<void> {
+export async function reconcilePod(key: string, context: Context): Promise<number | undefined> {
   const pod = context.state.pods.get(key);
-  if (pod?.node === undefined || !isAlive(pod)) return;
-  await bind(key, pod, context);
+  if (pod?.node === undefined || !isAlive(pod)) return undefined;
+  const bound = await bind(key, pod, context);
   await refresh(pod, context);
+  return bound ? undefined : lookAgainMilliseconds;
 }
 
-async function bind(key: string, pod: Pod, { kubernetes, state, record }: Context): Promise<void> {
+/** False when the binding was another one by now: what a sidecar has reported meanwhile makes it one too. */
+async function bind(key: string, pod: Pod, { kubernetes, state, record }: Context): Promise<boolean> {
   const wanted = bindingOf(pod);
   const existing = state.bindings.get(key);
-  if (existing !== undefined && same(comparable(existing), comparable(wanted))) return;
+  if (existing !== undefined && same(comparable(existing), comparable(wanted))) return true;
   const { namespace, name } = pod.metadata;
   // Who was paused knows an old pod, and must not write it over the new one.
   const metadata = { ...wanted.metadata, resourceVersion: existing?.metadata.resourceVersion };
-  await unlessOutdated(() => kubernetes.apply(`${apiPath}/namespaces/${namespace}/mcpcredentialbindings/${name}`, { ...wanted, metadata }));
-  if (existing !== undefined || pod.warnings.length === 0) return;
+  const path = `${apiPath}/namespaces/${namespace}/mcpcredentialbindings/${name}`;
+  if (!(await unlessOutdated(() => kubernetes.apply(path, { ...wanted, metadata })))) return false;
+  if (existing !== undefined || pod.warnings.length === 0) return true;
   const news = { type: 'Warning', reason: 'EquivalentIdentity', message: pod.warnings.join('; ') } as const;
   await record({ apiVersion: 'v1', kind: 'Pod', metadata: pod.metadata }, [news]);
+  return true;
 }
 
 /**
@@ -55,12 +63,13 @@ async function refresh(pod: Pod, { kubernetes, state }: Context): Promise<void> 
   await unlessOutdated(() => kubernetes.patch(`/api/v1/namespaces/${namespace}/pods/${name}`, change));
 }
 
-/** Of an object that is another one by now, or gone, the watch tells; then its pod's turn comes again. */
-async function unlessOutdated(write: () => Promise<unknown>): Promise<void> {
+/** False when the object is another one by now, or gone. */
+async function unlessOutdated(write: () => Promise<unknown>): Promise<boolean> {
   try {
     await write();
+    return true;
   } catch (error) {
-    if (error instanceof KubernetesError && (error.status === 404 || error.status === 409)) return;
+    if (error instanceof KubernetesError && (error.status === 404 || error.status === 409)) return false;
     throw error;
   }
 }

@@ -110,6 +110,7 @@ describe('the operator', () => {
       'image.sidecar.tag=1.2.3',
       'sidecar.resources.limits.cpu=1',
       `trust.extraCA=${certificate}`,
+      'audit.otlp=http://otel-collector.observability.svc:4318',
     ];
     expect(parseConfig(environment(template([address, ...values])))).toMatchObject({
       namespace: 'rekey-system',
@@ -118,6 +119,7 @@ describe('the operator', () => {
         image: 'registry.example.com/rekey/sidecar:1.2.3',
         resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { cpu: '1', memory: '64Mi' } },
         extraCA: certificate.trim(),
+        auditOTLP: 'http://otel-collector.observability.svc:4318',
       },
     });
   });
@@ -252,6 +254,8 @@ describe('values', () => {
     'a timeout that the API server would not wait for': 'webhook.timeoutSeconds=31',
     'a namespace that is none': 'namespaces={Tools}',
     'a poll without a pause': 'pollIntervalSeconds=0',
+    'a collector without a scheme': 'audit.otlp=otel-collector:4318',
+    'a collector with a password': 'audit.otlp=https://user:word@collector',
     'a log level that is none': 'sidecar.logLevel=trace',
     'a quantity that is none': 'sidecar.resources.limits.memory=much',
     'a sidecar without a limit of memory': 'sidecar.resources.limits.memory=null',

@@ -57,3 +57,6 @@ export const proxyVariables = [
   'no_proxy',
   'NODE_USE_ENV_PROXY',
 ] as const;
+
+/** Base URL of an OTLP/HTTP collector: no user, query or fragment. */
+export const collectorUrl = /^https?:\/\/[A-Za-z0-9.:[\]_-]+(\/[A-Za-z0-9._~/-]*)?$/u;

@@ -73,6 +73,7 @@ export async function startWatchers(api: RealApiServer, { port, ca, ...deadline 
       serviceAccount: 'default',
       extraCA: undefined,
       logLevel: 'error',
+      auditOTLP: undefined,
       kubernetes: { host: '127.0.0.1', port },
       identity,
       secrets: identity,

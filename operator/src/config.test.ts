@@ -17,6 +17,7 @@ test('two variables are enough', () => {
       extraCA: '',
       sysctls: true,
       logLevel: 'info',
+      auditOTLP: '',
     },
     service: 'rekey-operator',
     clusterDomain: 'cluster.local',
@@ -52,6 +53,7 @@ test('everything that is wrong is told at once', () => {
     REKEY_WEBHOOK_PORT: '99999',
     REKEY_SIDECAR_MEMORY_LIMIT: '64 MB',
     REKEY_EXTRA_CA: '/a/file',
+    REKEY_SIDECAR_AUDIT_OTLP: 'collector:4318',
   };
   expect(() => parseConfig(environment)).toThrow(
     [
@@ -59,6 +61,7 @@ test('everything that is wrong is told at once', () => {
       'REKEY_SIDECAR_IMAGE is not set',
       'REKEY_SIDECAR_MEMORY_LIMIT is "64 MB", which does not match ^[0-9]+([.][0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$',
       'REKEY_EXTRA_CA is "/a/file", which does not match ^\\s*$|-----BEGIN CERTIFICATE-----',
+      'REKEY_SIDECAR_AUDIT_OTLP is "collector:4318", which does not match ^$|^https?:\\/\\/[A-Za-z0-9.:[\\]_-]+(\\/[A-Za-z0-9._~/-]*)?$',
       'REKEY_WEBHOOK_PORT is "99999": a port is a number from 0 to 65535',
       'REKEY_LOG_LEVEL is "loud": choose one of debug, info, warn, error',
     ].join('\n'),

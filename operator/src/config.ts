@@ -14,6 +14,7 @@
  *   REKEY_SIDECAR_CPU_LIMIT         quantity; empty means none (a Guaranteed pod's sidecar then gets 100m)    default empty
  *   REKEY_SIDECAR_MEMORY_LIMIT      quantity                                                                  default 64Mi
  *   REKEY_SIDECAR_LOG_LEVEL         debug, info, warn or error                                                default info
+ *   REKEY_SIDECAR_AUDIT_OTLP        base URL of the OTLP/HTTP collector that gets the audit besides stdout (chart value audit.otlp)
  *   REKEY_SIDECAR_SYSCTLS           whether pods may set net.ipv4.ip_unprivileged_port_start: true or false   default true
  *   REKEY_EXTRA_CA                  PEM certificates that apps and sidecars trust beside the public roots (chart value trust.extraCA)
  *   REKEY_SERVICE                   Service of the webhook, a name in its certificate                         default rekey-operator
@@ -25,6 +26,7 @@
  *
  * KUBECONFIG names a kubeconfig for running outside a cluster; inside, the pod's own service account is used.
  */
+import { collectorUrl } from '@rekey/crds/names.ts';
 import type { StoreSpec } from '@rekey/crds/store.ts';
 import type { Level } from '@rekey/lib/log.ts';
 import type { Environment } from './environment.ts';
@@ -58,6 +60,8 @@ export interface SidecarSettings {
   /** PEM, or empty. */
   readonly extraCA: string;
   readonly logLevel: Level;
+  /** Base URL of the collector that sidecars send their audit to, or empty. */
+  readonly auditOTLP: string;
   /** Whether the cluster lets pods set the sysctl that opens ports below 1024. */
   readonly sysctls: boolean;
 }
@@ -106,6 +110,7 @@ function sidecar(read: EnvironmentReader): SidecarSettings {
     resources: sidecarResources(read),
     extraCA: read.matching('REKEY_EXTRA_CA', /^\s*$|-----BEGIN CERTIFICATE-----/u, '').trim(),
     logLevel: read.oneOf('REKEY_SIDECAR_LOG_LEVEL', levels, 'info'),
+    auditOTLP: read.matching('REKEY_SIDECAR_AUDIT_OTLP', collectorOrNone, ''),
     sysctls: read.oneOf('REKEY_SIDECAR_SYSCTLS', ['true', 'false'], 'true') === 'true',
   };
 }
@@ -131,6 +136,7 @@ function sidecarResources(read: EnvironmentReader): SidecarSettings['resources']
 const dnsLabel = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/u;
 const dnsName = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/u;
 const quantity = /^[0-9]+([.][0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$/u;
+const collectorOrNone = new RegExp(`^$|${collectorUrl.source}`, 'u');
 const quantityOrNone = new RegExp(`^$|${quantity.source}`, 'u');
 const factors: Readonly<Record<string, number>> = {
   m: 1e-3,

@@ -35,6 +35,8 @@ export interface AuditOptions {
   /** Writes a part of the text and tells how many bytes; like fs.write. */
   write?: (bytes: Buffer, done: (error: Error | null, written: number) => void) => void;
   onLost: (lines: number) => void;
+  /** Gets each line too, without its line break, and when it was written. */
+  also?: ((use: Use, line: string, milliseconds: number) => void) | undefined;
   now?: () => number;
 }
 
@@ -68,6 +70,7 @@ export class Audit {
   readonly #start: string;
   readonly #write: NonNullable<AuditOptions['write']>;
   readonly #onLost: (lines: number) => void;
+  readonly #also: AuditOptions['also'];
   readonly #now: () => number;
   #millisecond = Number.NaN;
   #timeText = '';
@@ -80,16 +83,18 @@ export class Audit {
   #writing = 0;
   #idle: (() => void)[] = [];
 
-  constructor({ who, write = toStdout, onLost, now = Date.now }: AuditOptions) {
+  constructor({ who, write = toStdout, onLost, also, now = Date.now }: AuditOptions) {
     const { namespace, pod, serviceAccount } = who;
     this.#start = `${JSON.stringify({ type: 'use', namespace, pod, serviceAccount }).slice(0, -1)},`;
     this.#write = write;
     this.#onLost = onLost;
+    this.#also = also;
     this.#now = now;
   }
 
   add(use: Use): void {
     const line = this.#lineOf(use);
+    this.#also?.(use, line.slice(0, -1), this.#millisecond);
     const batch = this.#batchFor(line);
     if (batch === undefined) return this.#onLost(1);
     batch.filled += batch.bytes.write(line, batch.filled, 'utf8');

@@ -46,6 +46,7 @@ test('all that the webhook gives is one frozen value', () => {
     serviceAccount: 'default',
     extraCA: undefined,
     logLevel: 'info',
+    auditOTLP: undefined,
     kubernetes: { host: '10.96.0.1', port: 443 },
     identity: '/run/rekey/identity',
     secrets: '/run/rekey/secrets',
@@ -57,6 +58,8 @@ test('all that the webhook gives is one frozen value', () => {
 test('nothing is wrong with a good one', () => {
   expect(problemsOf({ REKEY_LOG_LEVEL: 'debug', REKEY_EXTRA_CA: '-----BEGIN CERTIFICATE-----\n' })).toEqual([]);
   expect(problemsOf({}, { credentials: [], stores: [] })).toEqual([]);
+  expect(problemsOf({ REKEY_AUDIT_OTLP: 'http://10.0.0.7:4318' })).toEqual([]);
+  expect(problemsOf({ REKEY_AUDIT_OTLP: 'https://otel.example.com/otlp' })).toEqual([]);
 });
 
 test('all that is wrong is told at once, in sentences', () => {
@@ -76,6 +79,8 @@ const bad: Record<string, [Record<string, string | undefined>, unknown, string]>
   'a port with a scheme': [{ KUBERNETES_SERVICE_PORT: 'tcp://10.0.0.1:443' }, snapshot, 'KUBERNETES_SERVICE_PORT is not a port'],
   'a level that is none': [{ REKEY_LOG_LEVEL: 'loud' }, snapshot, 'REKEY_LOG_LEVEL is one of debug, info, warn, error'],
   'a path in place of PEM': [{ REKEY_EXTRA_CA: '/etc/ca.pem' }, snapshot, 'REKEY_EXTRA_CA holds no certificate'],
+  'a collector that is no URL': [{ REKEY_AUDIT_OTLP: 'collector:4318' }, snapshot, 'REKEY_AUDIT_OTLP is not the URL of a collector'],
+  'a collector with a password': [{ REKEY_AUDIT_OTLP: 'http://u:p@c' }, snapshot, 'REKEY_AUDIT_OTLP is not the URL of a collector'],
   'a snapshot that is not JSON': [{}, '{', 'the snapshot is not JSON'],
   'a snapshot that is a list': [{}, [], 'the snapshot is not JSON with credentials'],
   'a snapshot without stores': [{}, { credentials: [] }, 'the snapshot is not JSON with credentials and stores'],

@@ -1,4 +1,4 @@
-import { mounts } from '@rekey/crds/names.ts';
+import { collectorUrl, mounts } from '@rekey/crds/names.ts';
 import type { Snapshot } from '@rekey/crds/snapshot.ts';
 import type { Level } from '@rekey/lib/log.ts';
 import { snapshotOf } from './snapshot.ts';
@@ -12,6 +12,8 @@ export interface Config {
   /** PEM certificates that upstreams are verified with besides the public roots. */
   readonly extraCA: string | undefined;
   readonly logLevel: Level;
+  /** Where the audit goes besides stdout: the base URL of an OTLP/HTTP collector. */
+  readonly auditOTLP: string | undefined;
   readonly kubernetes: { readonly host: string; readonly port: number };
   /** Folder of the projected identity: `api/token`, `api/ca.crt`, `source/<store>/token`, `pod/snapshot`. */
   readonly identity: string;
@@ -52,6 +54,7 @@ export function readConfig(
     serviceAccount: required('REKEY_SERVICE_ACCOUNT'),
     extraCA: readExtraCA(env, problems),
     logLevel: readLevel(env, problems),
+    auditOTLP: readCollector(env, problems),
     kubernetes: { host: required('KUBERNETES_SERVICE_HOST'), port: readPort(required('KUBERNETES_SERVICE_PORT'), problems) },
     identity,
     secrets: mounts.secrets.path,
@@ -74,6 +77,14 @@ function readLevel(env: Env, problems: string[]): Level {
   const text = env['REKEY_LOG_LEVEL'] ?? '';
   if (text !== '' && !levels.includes(text)) problems.push(`REKEY_LOG_LEVEL is one of ${levels.join(', ')}`);
   return text === '' ? 'info' : (text as Level);
+}
+
+function readCollector(env: Env, problems: string[]): string | undefined {
+  const text = env['REKEY_AUDIT_OTLP'] ?? '';
+  if (text === '') return undefined;
+  if (!collectorUrl.test(text))
+    problems.push('REKEY_AUDIT_OTLP is not the URL of a collector: write http://HOST:4318 or https://HOST:4318');
+  return text;
 }
 
 function readPort(text: string, problems: string[]): number {

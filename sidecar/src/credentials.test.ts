@@ -77,6 +77,7 @@ function start(over: Partial<CredentialSpec> = {}, version?: string, names: stri
       serviceAccount: 'default',
       extraCA: undefined,
       logLevel: 'info',
+      auditOTLP: undefined,
       kubernetes: { host: 'localhost', port: api.server.port },
       identity: api.identity,
       secrets: api.identity,

@@ -142,10 +142,12 @@ export const otherHost = 'api.notion.test';
 /** A pod with the credentials `github` and `notion`, both behind one upstream. */
 /** What else a test wants of the credential `github`: its hosts are given with the port of the upstream. */
 export interface PodOptions extends Partial<SidecarOptions> {
+  /** Of the audit; `ca` is one more CA to trust. */
+  collector?: { url: string; ca?: string };
   github?: (port: number) => Partial<CredentialSpec>;
 }
 
-export async function startPod({ github, ...options }: PodOptions = {}): Promise<FakePod> {
+export async function startPod({ github, collector, ...options }: PodOptions = {}): Promise<FakePod> {
   const folder = mkdtempSync(join(tmpdir(), 'rekey-pod-'));
   const pki = await issue({ hosts: [host, otherHost], now: Date.now() });
   const upstream = https.createServer({ key: pki.leaf.key, cert: pki.leaf.certificate }, (request, response) =>
@@ -158,7 +160,7 @@ export async function startPod({ github, ...options }: PodOptions = {}): Promise
   const audit: Record<string, unknown>[] = [];
   let sourceRead: CredentialsContext['onRead'];
   const sidecar = await startSidecar({
-    config: configOf(credentials, pki.ca.certificate),
+    config: configOf(credentials, [pki.ca.certificate, collector?.ca ?? ''].join('\n'), collector?.url),
     log: (level, message, fields) => {
       pod.written += JSON.stringify([level, message, fields]);
     },
@@ -217,7 +219,7 @@ const toUpstream: LookupFunction = (_name, { all }, callback) => {
   else process.nextTick(callback, null, '127.0.0.2', 4);
 };
 
-export function configOf(credentials: readonly FakeCredential[], extraCA: string | undefined): Config {
+export function configOf(credentials: readonly FakeCredential[], extraCA: string | undefined, auditOTLP?: string): Config {
   const specs = credentials.flatMap(({ name, current }) => (current === undefined ? [] : [{ name, spec: current }]));
   return {
     namespace: 'tools',
@@ -226,6 +228,7 @@ export function configOf(credentials: readonly FakeCredential[], extraCA: string
     serviceAccount: 'mcp',
     extraCA,
     logLevel: 'info',
+    auditOTLP,
     kubernetes: { host: '127.0.0.1', port: 1 },
     identity: '/nowhere',
     secrets: '/nowhere',

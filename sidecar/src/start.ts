@@ -66,11 +66,16 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 
 async function startBehind(health: Health, metrics: Metrics, options: SidecarOptions): Promise<Sidecar> {
   const { config, log, lookup = createLookup(), credentials: start = startCredentials } = options;
+  const trusted = trustedBy(config.extraCA);
+  const onLost = (lines: number): void => void (metrics.auditLost += lines);
+  const { auditOTLP: endpoint } = config;
+  // Imported when it is used: a pod without a collector does not pay for it.
+  const collector =
+    endpoint === undefined ? undefined : (await import('./otlp/start.ts')).startOtlp({ endpoint, who: config, onLost, lookup, trusted });
   const audit = new Audit({
     who: config,
-    onLost: (lines) => {
-      metrics.auditLost += lines;
-    },
+    onLost,
+    also: collector?.add,
     ...(options.auditWrite === undefined ? {} : { write: options.auditWrite }),
   });
   const { credentials: injected } = config.snapshot;
@@ -83,7 +88,6 @@ async function startBehind(health: Health, metrics: Metrics, options: SidecarOpt
     log,
     ...(options.now === undefined ? {} : { now: options.now }),
   });
-  const trusted = trustedBy(config.extraCA);
   const credentials: LiveCredentials = start({
     config,
     log,
@@ -118,7 +122,7 @@ async function startBehind(health: Health, metrics: Metrics, options: SidecarOpt
       await door.stop(milliseconds);
       tls.stop();
       upstream.stop();
-      await Promise.all([credentials.stop(), audit.stop(), health.stop()]);
+      await Promise.all([credentials.stop(), audit.stop(), collector?.stop(), health.stop()]);
     },
   };
 }

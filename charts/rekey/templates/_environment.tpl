@@ -8,6 +8,9 @@ REKEY_HEALTH_PORT: "8080"
 REKEY_SIDECAR_IMAGE: {{ include "rekey.image" (dict "image" .Values.image.sidecar "chart" .Chart) }}
 REKEY_SIDECAR_IMAGE_PULL_POLICY: {{ .Values.image.sidecar.pullPolicy }}
 REKEY_SIDECAR_LOG_LEVEL: {{ .Values.sidecar.logLevel }}
+{{- with .Values.audit.otlp }}
+REKEY_SIDECAR_AUDIT_OTLP: {{ quote . }}
+{{- end }}
 REKEY_SIDECAR_SYSCTLS: {{ .Values.sidecar.sysctls | quote }}
 {{- range $kind, $suffix := dict "requests" "REQUEST" "limits" "LIMIT" }}
 {{- range $resource, $quantity := index $.Values.sidecar.resources $kind }}

@@ -31,6 +31,7 @@ const settings: SidecarSettings = {
   extraCA: '',
   sysctls: true,
   logLevel: 'info',
+  auditOTLP: '',
 };
 
 describe.each(cases)('%s', (name) => {

@@ -22,6 +22,7 @@ const context: Context = {
     extraCA: '',
     sysctls: true,
     logLevel: 'info',
+    auditOTLP: '',
   },
 };
 

@@ -48,13 +48,14 @@ export function sidecar(settings: SidecarSettings, { resources, secrets }: Parts
   };
 }
 
-function environment({ extraCA, logLevel }: SidecarSettings): EnvironmentVariable[] {
+function environment({ extraCA, logLevel, auditOTLP }: SidecarSettings): EnvironmentVariable[] {
   return [
     field('REKEY_NAMESPACE', 'metadata.namespace'),
     field('REKEY_POD', 'metadata.name'),
     field('REKEY_POD_UID', 'metadata.uid'),
     field('REKEY_SERVICE_ACCOUNT', 'spec.serviceAccountName'),
     { name: 'REKEY_LOG_LEVEL', value: logLevel },
+    ...(auditOTLP === '' ? [] : [{ name: 'REKEY_AUDIT_OTLP', value: auditOTLP }]),
     ...(extraCA === '' ? [] : [{ name: 'REKEY_EXTRA_CA', value: extraCA }]),
   ];
 }

@@ -98,6 +98,7 @@ async function start(status: CredentialStatus, of: CredentialSpec = spec()): Pro
       serviceAccount: 'default',
       extraCA: upstream.ca,
       logLevel: 'info',
+      auditOTLP: undefined,
       kubernetes: { host: 'localhost', port: api.server.port },
       identity: api.identity,
       secrets: api.identity,

@@ -22,6 +22,7 @@ export class RequestBody {
   #bytes = 0;
   #isDiscarded = false;
   #gathering: Gathering | undefined;
+  #whole: Buffer | undefined;
   readonly isPresent: boolean;
   #ended: boolean;
   #sink: UpstreamConnection | undefined;
@@ -49,16 +50,27 @@ export class RequestBody {
 
   /** Reads all of it before any of it is sent. `told` once: of the whole body, or why there is none. */
   gather(most: number, told: (whole: Buffer | Failure) => void): void {
-    this.#gathering = new Gathering(most, told);
+    this.#gathering = new Gathering(most, (whole) => {
+      if (!(whole instanceof Failure)) this.#whole = whole;
+      told(whole);
+    });
+  }
+
+  /** What was gathered, as long as it is kept. */
+  get whole(): Buffer | undefined {
+    return this.#whole;
   }
 
   /** What is sent in its stead. */
   replace(pieces: Buffer[]): void {
+    const whole = this.#whole;
     this.forget();
+    this.#whole = whole;
     this.#kept = pieces;
     this.#keptBytes = pieces.reduce((sum, { length }) => sum + length, 0);
     this.#bytes = this.#keptBytes;
     keptByAll += this.#keptBytes;
+    if (this.#keptBytes > 0) keepers.add(this);
   }
 
   /** Writes the body to this upstream, from its first byte. */
@@ -96,6 +108,7 @@ export class RequestBody {
     keptByAll -= this.#keptBytes;
     this.#kept = [];
     this.#keptBytes = 0;
+    this.#whole = undefined;
   }
 
   /** The upstream takes more. */
@@ -116,7 +129,7 @@ export class RequestBody {
   }
 
   #gather(gathering: Gathering, piece: Buffer): void {
-    if (keptByAll + piece.length > mostKeptByAll) {
+    if (!this.#hasRoom(piece.length)) {
       return gathering.fail(new Failure('CallLimitReached', 'too many bodies that jsonField looks into are under way'));
     }
     this.#bytes += piece.length;

@@ -8,7 +8,6 @@ import type { Uses } from './uses.ts';
 export class Search {
   readonly #uses: Uses;
   readonly #upload: RequestBody;
-  #body: Buffer | undefined;
 
   constructor(uses: Uses, upload: RequestBody) {
     this.#uses = uses;
@@ -26,18 +25,18 @@ export class Search {
       } catch (error) {
         return done(error);
       }
-      this.#body = whole;
       done(undefined);
     });
   }
 
   /** Puts the values that the call carries now into the body. Its length then, or undefined when no body was read. */
   mend(): number | undefined {
-    if (this.#body === undefined) return undefined;
+    const { whole } = this.#upload;
+    if (whole === undefined) return undefined;
     const writings = this.#uses.list.flatMap(({ found, grant }) =>
       grant === undefined ? [] : found.json.map((edit) => ({ edit, value: grant.value })),
     );
-    const pieces = mended(this.#body, writings);
+    const pieces = mended(whole, writings);
     this.#upload.replace(pieces);
     return pieces.reduce((sum, { length }) => sum + length, 0);
   }

@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers';
 import type { Place } from '@rekey/crds/credential.ts';
 import type { Answer, FakePod } from '../pod.fake.ts';
-import { answerTo, bearer, call, placeholder, startPod } from '../pod.fake.ts';
+import { answerTo, bearer, call, placeholder, startPod, until } from '../pod.fake.ts';
 
 let pod: FakePod;
 let seen: { body: string; fields: string[]; length: string | undefined }[];
@@ -203,10 +203,10 @@ test('the audit tells of the use, and no body', async () => {
   expect(pod.written).not.toMatch(/a-title-of-the-body|sk-github/u);
 });
 
-test('bodies under way take 8 MiB in all: another call is asked to come again, and is taken when there is room', async () => {
+test('bodies that are read take 4 MiB in all: another call is asked to come again, and is taken when there is room', async () => {
   put(token);
   const half = Buffer.alloc(1000 * 1000, ' ');
-  const open = Array.from({ length: 8 }, () => {
+  const open = Array.from({ length: 4 }, () => {
     const request = pod.request({ method: 'POST', headers: { ...json, 'content-length': 1024 * 1024 } });
     request.on('error', () => {});
     request.write(half);
@@ -218,4 +218,28 @@ test('bodies under way take 8 MiB in all: another call is asked to come again, a
   for (const request of open) request.destroy();
   for (let tries = 0; answer.status !== 200 && tries < 50; tries += 1) answer = await post(half);
   expect(answer.status).toBe(200);
+});
+
+test('a body that is on its way gives its room to a new one: its refusal passes then, and it is not sent again without its bytes', async () => {
+  put(token);
+  Object.assign(pod.credential, { newest: '8' });
+  const first = Promise.withResolvers<void>();
+  const all: number[] = [];
+  pod.handler = (request, response) =>
+    void buffer(request).then(async (body) => {
+      all.push(body.length);
+      if (all.length <= 5) await first.promise;
+      response.writeHead(body.includes(pod.credential.value('8')) ? 200 : 401).end();
+    });
+  const body = given(`{"token":"P","a":"${'x'.repeat(900 * 1000)}"}`);
+  const calls: Promise<Answer>[] = [];
+  for (let count = 1; count <= 5; count += 1) {
+    calls.push(post(body));
+    await until(() => all.length === count);
+  }
+  first.resolve();
+  const statuses = (await Promise.all(calls)).map(({ status }) => status);
+  expect(statuses[0]).toBe(401);
+  expect(statuses.slice(1)).toEqual([200, 200, 200, 200]);
+  expect(new Set(all)).toEqual(new Set([body.length - placeholder.length + pod.credential.value('7').length]));
 });

@@ -11,6 +11,7 @@ const good: Scale = {
   each: rotation,
   idle: { ...cost, seconds: 180, writes: 0 },
   memory: { emptyMB: 80, settledMB: 90, mostMB: 100 },
+  restarts: 0,
   writesPerSecond: 10,
   largestObject: { what: 'mcpcredentials/shared', bytes: 4000 },
   webhook: { p50: 2, p99: 5 },
@@ -30,6 +31,7 @@ test.each<[string, Partial<Scale>]>([
   ['99 secrets written at once to last pod', { each: { ...rotation, used: 10.1 } }],
   ['operator, most resident memory', { memory: { ...good.memory, mostMB: 151 } }],
   ['operator, API writes a second, busiest minute', { writesPerSecond: 20.1 }],
+  ['operator, ended and started again', { restarts: 1 }],
   ['operator, API writes at rest', { idle: { ...good.idle, writes: 1 } }],
 ])('beyond its bound it misses: %s', (title, change) => {
   expect(missed({ ...good, ...change })).toEqual([title]);

@@ -22,6 +22,8 @@ export interface Scale {
   idle: Cost & { seconds: number };
   /** Resident, of the operator: with credentials and no pod, settled, and the most at any time, its start with all pods included. */
   memory: { emptyMB: number; settledMB: number; mostMB: number };
+  /** How often the operator ended by itself, and was started again. */
+  restarts: number;
   /** The most in any minute. */
   writesPerSecond: number;
   largestObject: { what: string; bytes: number };
@@ -58,6 +60,7 @@ export const figures: readonly Figure[] = [
   { title: 'operator, CPU of a rotation on all pods', unit: 's', of: ({ push }) => push.cpuSeconds },
   { title: 'webhook at 100 admissions a second, p50', unit: 'ms', of: ({ webhook }) => webhook.p50 },
   { title: 'webhook at 100 admissions a second, p99', unit: 'ms', of: ({ webhook }) => webhook.p99 },
+  { title: 'operator, ended and started again', unit: '', of: ({ restarts }) => restarts, digits: 0, must: { pods: 1000, most: 0 } },
   { title: 'largest object', unit: 'KB', of: ({ largestObject }) => largestObject.bytes / 1024 },
 ];
 

@@ -50,7 +50,8 @@ export async function measure(stage: Stage, { from, pods }: { from: number; pods
   const writesPerSecond = mostWithin(calls.filter(isWrite), minute) / 60;
   const memory = { emptyMB: stage.emptyMB, settledMB, mostMB: operator.memory().most };
   const largestObject = await largest(cluster);
-  return { pods, start, one, push, each: storm, idle, memory, writesPerSecond, largestObject, webhook };
+  const restarts = operator.restarts();
+  return { pods, restarts, start, one, push, each: storm, idle, memory, writesPerSecond, largestObject, webhook };
 }
 
 /** Until every credential says that all its pods use its version. */

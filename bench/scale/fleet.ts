@@ -1,4 +1,6 @@
 import { apiPath, apiVersion, injectionLabel } from '@rekey/crds/names.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import { KubernetesError } from '../../operator/src/kubernetes.ts';
 import type { Cluster } from './cluster.ts';
 
 /** One namespace: the worst case for whatever looks at all pods or credentials of a namespace. */
@@ -47,9 +49,21 @@ export async function createPods({ api: { admin } }: Cluster, { from, to }: { fr
   for (let node = Math.ceil(from / podsPerNode); node * podsPerNode < to; node += 1) await createNode(admin, node);
   let next = from;
   const worker = async (): Promise<void> => {
-    while (next < to) await admin.create(`/api/v1/namespaces/${tools}/pods`, pod(next++));
+    while (next < to) await createPod(admin, next++);
   };
   await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+/** As often as it takes, as a ReplicaSet does: on a machine that is busy the webhook may not answer in time. */
+async function createPod(admin: Cluster['api']['admin'], number: number): Promise<void> {
+  try {
+    await admin.create(`/api/v1/namespaces/${tools}/pods`, pod(number));
+  } catch (error) {
+    if (!(error instanceof KubernetesError) || error.status === 422) throw error;
+    if (error.status === 409) return;
+    await pause(1000);
+    await createPod(admin, number);
+  }
 }
 
 export function pod(number: number): object {

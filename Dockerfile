@@ -48,7 +48,7 @@ COPY --from=operator-bundle /src/build/operator /app
 USER 65532:65532
 # The heap is a share of the container's memory limit; the rest is for buffers and Node itself. Small young generations: most of what is read
 # from the API server is dropped at once, and would else be kept until 48 MB of it have gathered.
-ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=4", "--max-old-space-size-percentage=60", "--disable-sigusr1", "/app/main.js"]
+ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=2", "--max-old-space-size-percentage=60", "--disable-sigusr1", "/app/main.js"]
 
 FROM scratch AS sidecar
 ARG VERSION=0.1.0

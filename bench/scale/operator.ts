@@ -20,7 +20,7 @@ export interface RunningOperator {
 }
 
 /** Those of the image. `--max-old-space-size-percentage` would take the whole machine for a container; the chart's limit is 256Mi. */
-const flags = ['--max-semi-space-size=4', '--max-old-space-size=154', '--disable-sigusr1'];
+const flags = ['--max-semi-space-size=2', '--max-old-space-size=154', '--disable-sigusr1'];
 const sampleMilliseconds = 100;
 
 export async function startOperator({ api, environment }: Cluster): Promise<RunningOperator> {

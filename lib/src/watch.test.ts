@@ -151,7 +151,7 @@ test('a list comes in pages, and the watch starts where it ended', async () => {
   await until(() => world.watches.length === 1);
   expect(changes).toEqual(['ns/a 1', 'ns/b 2']);
   expect(world.lists.map((url) => url.searchParams.get('continue'))).toEqual([null, 'more']);
-  expect(world.lists[0]?.searchParams.get('limit')).toBe('500');
+  expect(world.lists[0]?.searchParams.get('limit')).toBe('100');
   const query = Object.fromEntries(world.watches[0]?.searchParams ?? []);
   expect(query).toEqual({ watch: 'true', allowWatchBookmarks: 'true', resourceVersion: '5', timeoutSeconds: '300' });
 });

@@ -108,7 +108,8 @@ interface Page<T> {
 }
 
 async function getList<T extends KubernetesObject>(options: WatchOptions<T>, next: string): Promise<Page<T>> {
-  const query = new URLSearchParams({ ...options.query, limit: '500', ...(next === '' ? {} : { continue: next }) });
+  // A page is in memory as text and as objects at once, and a pod with its sidecar has 12 KB.
+  const query = new URLSearchParams({ ...options.query, limit: '100', ...(next === '' ? {} : { continue: next }) });
   const deadline = Math.min(listed, options.idleMilliseconds ?? idle);
   return withDeadline(options.signal, deadline, async (signal) => {
     const response = await options.get(`${options.path}?${query.toString()}`, signal);

@@ -1,6 +1,7 @@
 import { propagated } from './lib/credential.ts';
-import { apply, get, isReady, kubeconfig, kubectl, kubectlPath, pods, refusal } from './lib/kube.ts';
+import { apply, kubeconfig, kubectl, kubectlPath, refusal } from './lib/kube.ts';
 import type { Pod } from './lib/kube.ts';
+import { allReady, leader, operators } from './lib/operators.ts';
 import { processOf } from './lib/process.ts';
 import { run, say, until } from './lib/run.ts';
 import { githubCredential, probePod, sandbox, startProbe } from './lib/sandbox.ts';
@@ -31,21 +32,6 @@ async function write(): Promise<string> {
   const value = newSecret();
   await stack.internet.issue('github', `${canary}/availability-${(count += 1)}`, value);
   return stack.vault.write(path, { token: value });
-}
-
-const operators = async (): Promise<Pod[]> => (await pods('rekey-system')).filter(({ status }) => status.phase === 'Running');
-
-const allReady = (): Promise<true> =>
-  until('two operators are ready', 90, async () => {
-    const all = await pods('rekey-system');
-    return all.length === 2 && all.every(isReady) ? true : undefined;
-  });
-
-async function leader(): Promise<Pod> {
-  return until('a replica leads', 30, async () => {
-    const { spec } = await get<{ spec: { holderIdentity?: string } }>('lease', 'rekey-operator', '-n', 'rekey-system');
-    return (await operators()).find(({ metadata }) => spec.holderIdentity?.startsWith(`${metadata.name}_`));
-  });
 }
 
 /** A dry run; empty when the pod would be made, with its sidecar. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { kubeconfig, kubectlPath, list } from './lib/kube.ts';
+import { credential } from './lib/credential.ts';
+import { kubeconfig, kubectl, kubectlPath, list } from './lib/kube.ts';
 import { home, run } from './lib/run.ts';
 import type { Stack } from './lib/stack.ts';
 import { calls, endSpace, github, rotate, server, settled, startSpace } from './lib/workload.ts';
@@ -54,6 +55,13 @@ test.each(Object.keys(tools) as Tool[])(
   },
   240_000,
 );
+
+test('a pipeline waits with kubectl until every pod uses the new key', async () => {
+  const version = await rotate(stack, space);
+  const waits = [`jsonpath={.status.version}=${version}`, 'condition=Propagated'];
+  for (const wait of waits) await kubectl('-n', space, 'wait', `--for=${wait}`, 'mcpcred/flux', '--timeout=60s');
+  expect((await credential('flux', space)).status).toMatchObject({ version, pods: { bound: 2, current: 2 } });
+}, 150_000);
 
 interface Owned {
   kind: string;

@@ -1,6 +1,7 @@
 import { apiPath, apiVersion, injectionLabel } from '@rekey/crds/names.ts';
 import { setTimeout as pause } from 'node:timers/promises';
 import { KubernetesError } from '../../operator/src/kubernetes.ts';
+import { until } from '../../operator/src/poll/process.real.ts';
 import type { Cluster } from './cluster.ts';
 
 /** One namespace: the worst case for whatever looks at all pods or credentials of a namespace. */
@@ -22,6 +23,19 @@ export async function createCredentials({ api: { admin }, vault }: Cluster): Pro
     await writeSecret(vault, name);
     await admin.create(`${apiPath}/namespaces/${tools}/mcpcredentials`, credential(name));
   }
+}
+
+/** Until every credential has its version. A pod of before the default store would have a snapshot without it, and its sidecar would learn of the store by a watch, which is not played. */
+export async function knownVersions({ api: { admin } }: Cluster): Promise<void> {
+  await until(async () => {
+    const list = await admin.read<Credentials>(`${apiPath}/namespaces/${tools}/mcpcredentials`);
+    return list?.items.every(({ status }) => status?.version !== undefined) === true ? true : undefined;
+  });
+}
+
+interface Credentials {
+  metadata: { name: string };
+  items: { status?: { version?: string } }[];
 }
 
 export async function writeSecret(vault: Cluster['vault'], name: string): Promise<string> {

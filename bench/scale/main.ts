@@ -8,7 +8,7 @@ import { startCluster } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
 import type { Scale } from './figures.ts';
 import { linesOf, table } from './figures.ts';
-import { createCredentials, tools } from './fleet.ts';
+import { createCredentials, knownVersions, tools } from './fleet.ts';
 import { measure } from './measure.ts';
 import { startOperator } from './operator.ts';
 import { picture } from './picture.ts';
@@ -36,6 +36,7 @@ await createCredentials(cluster);
 const sidecars = playSidecars(cluster, fleet);
 let from = 0;
 let operator = await startOperator(cluster);
+await knownVersions(cluster);
 const { now: emptyMB } = operator.memory();
 for (const pods of sizes) {
   const scale = await measure({ cluster, operator, fleet, say, emptyMB, idleSeconds }, { from, pods });

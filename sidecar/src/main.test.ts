@@ -126,6 +126,19 @@ test('stopping does not wait longer than it is given', async () => {
   await new Promise((resolve) => pod.upstream.close(resolve));
 });
 
+test('a call that is cut off when the time is over has its line in the audit', async () => {
+  const pod = await startPod();
+  const arrived = Promise.withResolvers<void>();
+  pod.handler = () => arrived.resolve();
+  const answer = answerTo(pod.request({ path: '/cut', headers: bearer }).end());
+  await arrived.promise;
+  await Promise.all([pod.sidecar.stop(10), expect(answer).rejects.toThrow()]);
+  const lines = pod.audit.filter(({ path }) => path === '/cut');
+  pod.upstream.closeAllConnections();
+  await new Promise((resolve) => pod.upstream.close(resolve));
+  expect(lines).toMatchObject([{ status: 0, version: '7' }]);
+});
+
 type Child = ChildProcessByStdio<null, Readable, Readable>;
 
 function run(env: Record<string, string>): { child: Child; told: () => string } {

@@ -120,6 +120,7 @@ async function startBehind(health: Health, metrics: Metrics, options: SidecarOpt
     renew: () => tls.renew(),
     stop: async (milliseconds = 20_000) => {
       await door.stop(milliseconds);
+      await turn.over(); // calls that were cut off have their lines then
       tls.stop();
       upstream.stop();
       await Promise.all([credentials.stop(), audit.stop(), collector?.stop(), health.stop()]);

@@ -10,8 +10,8 @@ export interface Due {
 export class Turn {
   /** Calls under way. One alone has no other to wait for: what it writes leaves at once. */
   calls = 0;
-  #writes: Due[] = [];
-  #rest: Due[] = [];
+  readonly #writes: Due[] = [];
+  readonly #rest: Due[] = [];
   #isSet = false;
 
   /** Called at the end of this turn, or at once for a call that is alone. */
@@ -30,6 +30,11 @@ export class Turn {
   afterWrites(due: Due): void {
     this.#rest.push(due);
     this.#set();
+  }
+
+  /** Resolves once no call is under way and nothing waits any more. Ask when no call can begin, and none can go on. */
+  async over(): Promise<void> {
+    while (this.calls > 0 || this.#isSet) await new Promise((resolve) => setImmediate(resolve));
   }
 
   #set(): void {

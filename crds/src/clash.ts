@@ -1,5 +1,6 @@
 // Apart from the schema: the sidecar needs this at run time, and zod would cost it 7 MB.
 import type { CredentialSpec, Place } from './credential.ts';
+import { canonicalHeader } from './header-name.ts';
 import { placeholders } from './placeholder.ts';
 
 interface Named {
@@ -41,11 +42,10 @@ function isOnePlace(one: Place, other: Place): boolean {
   return slotOf(one) !== undefined && slotOf(one) === slotOf(other);
 }
 
-/** `_` and `-` are one to servers that hand headers on as variables (RFC 3875 section 4.1.18). */
 function slotOf({ header, basic, query }: Place): string | undefined {
   if (query !== undefined) return `query ${query.name}`;
   if (basic !== undefined) return 'header authorization';
-  return header && `header ${header.name.toLowerCase().replaceAll('_', '-')}`;
+  return header && `header ${canonicalHeader(header.name)}`;
 }
 
 function textOf({ header, query, jsonField }: Place): string {

@@ -1,6 +1,7 @@
 import { Failure } from '@rekey/lib/reason.ts';
 import type { RequestBody } from './body.ts';
 import type { Checked } from './head.ts';
+import type { Means } from './means.ts';
 import type { Turn } from './turn.ts';
 import type { Upstream } from './upstream.ts';
 import type { Exchange, UpstreamConnection } from './upstream-connection.ts';
@@ -12,12 +13,6 @@ const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 export interface Attempted extends Exchange {
   /** There is no connection. */
   undialled(failure: Failure): void;
-}
-
-/** How an upstream is reached. */
-export interface Ways {
-  upstream: Upstream;
-  turn: Turn;
 }
 
 /** Gets a call's request to its upstream: on a kept connection where that is safe, or on a new one. */
@@ -36,7 +31,7 @@ export class Attempt {
   #cancel: (() => void) | undefined;
   #sentAt: number | undefined;
 
-  constructor({ upstream, turn }: Ways, checked: Checked, upload: RequestBody) {
+  constructor({ upstream, turn }: Pick<Means, 'upstream' | 'turn'>, checked: Checked, upload: RequestBody) {
     this.#upstream = upstream;
     this.#turn = turn;
     this.#checked = checked;

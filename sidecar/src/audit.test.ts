@@ -1,23 +1,9 @@
-import type { Use } from './audit.ts';
+import { use } from './audit.fixture.ts';
 import { Audit } from './audit.ts';
 import type { FakePod } from './pod.fake.ts';
 import { bearer, call, otherHost, placeholder, startPod, until } from './pod.fake.ts';
 
 const who = { namespace: 'tools', pod: 'mcp-github-0', serviceAccount: 'mcp' };
-const use: Use = {
-  credential: 'github',
-  version: '8',
-  host: 'api.github.com',
-  method: 'GET',
-  target: '/user',
-  status: 200,
-  latencyMilliseconds: 1.5,
-  cache: 'hit',
-  injected: true,
-  replayed: false,
-  reason: undefined,
-  traceparent: undefined,
-};
 
 describe('one line a use', () => {
   let pod: FakePod;

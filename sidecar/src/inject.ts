@@ -1,4 +1,5 @@
 import type { Place } from '@rekey/crds/credential.ts';
+import { canonicalHeader } from '@rekey/crds/header-name.ts';
 import type { SecretValue } from '@rekey/lib/secret-value.ts';
 import type { Pair } from './basic.ts';
 import { basicWith, standsInBasic, wholly } from './basic.ts';
@@ -117,19 +118,16 @@ function decoded(text: string): string {
   }
 }
 
-/** `_` and `-` are one to servers that hand headers on as variables (RFC 3875 section 4.1.18), so both are twins of the header. */
-const canonical = (name: string): string => name.toLowerCase().replaceAll('_', '-');
-
 /** The headers that get the value, in one form. */
 export function slotsOf(found: Found): string[] {
-  return [...found.headers.map(({ name }) => canonical(name)), ...found.basic.map(() => 'authorization')];
+  return [...found.headers.map(({ name }) => canonicalHeader(name)), ...found.basic.map(() => 'authorization')];
 }
 
 /** Whether this header is, or passes for, one that gets the value: such copies are dropped. */
 export function twins(found: Found | undefined): (name: string) => boolean {
   if (found === undefined || found.headers.length + found.basic.length === 0) return () => false;
   const names = slotsOf(found);
-  return (name) => names.some((twin) => twin.length === name.length && twin === canonical(name));
+  return (name) => names.some((twin) => twin.length === name.length && twin === canonicalHeader(name));
 }
 
 /** The headers that carry the value, as flat pairs: one for each place where the placeholder stood. */

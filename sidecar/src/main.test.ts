@@ -132,7 +132,7 @@ test('a call that is cut off when the time is over has its line in the audit', a
   pod.handler = () => arrived.resolve();
   const answer = answerTo(pod.request({ path: '/cut', headers: bearer }).end());
   await arrived.promise;
-  await Promise.all([pod.sidecar.stop(10), expect(answer).rejects.toThrow()]);
+  await Promise.all([pod.sidecar.stop(10), expect(answer).rejects.toThrow('socket hang up')]);
   const lines = pod.audit.filter(({ path }) => path === '/cut');
   pod.upstream.closeAllConnections();
   await new Promise((resolve) => pod.upstream.close(resolve));

@@ -48,7 +48,6 @@ export class UpstreamConnection implements Due {
   readonly #socket: TLSSocket;
   readonly #home: Home;
   readonly #turn: Turn;
-  #isHeld = false;
   #isDue = false;
   #exchange: Exchange | undefined;
   #method = '';
@@ -99,7 +98,7 @@ export class UpstreamConnection implements Due {
 
   /** What was written leaves with all others of this turn. */
   send(): void {
-    if (!this.#isHeld || this.#isDue) return;
+    if (this.#isDue || this.#socket.writableCorked === 0) return;
     this.#isDue = true;
     this.#turn.write(this);
   }
@@ -141,15 +140,12 @@ export class UpstreamConnection implements Due {
 
   endTurn(): void {
     this.#isDue = false;
-    this.#isHeld = false;
     this.#socket.uncork();
   }
 
   /** What is written in one turn leaves in one piece. */
   #hold(): void {
-    if (this.#isHeld) return;
-    this.#isHeld = true;
-    this.#socket.cork();
+    if (this.#socket.writableCorked === 0) this.#socket.cork();
   }
 
   readonly #took = (error?: Error | null): void => {

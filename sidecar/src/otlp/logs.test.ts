@@ -1,4 +1,4 @@
-import type { Use } from '../audit.ts';
+import { use } from '../audit.fixture.ts';
 import { fakeClock } from '../clock.fake.ts';
 import type { FakeClock } from '../clock.fake.ts';
 import { until } from '../pod.fake.ts';
@@ -7,21 +7,6 @@ import { startCollector } from './collector.fake.ts';
 import { trustedBy } from '../trust.ts';
 import { OtlpLogs } from './logs.ts';
 import { postTo } from './post.ts';
-
-const use: Use = {
-  credential: 'github',
-  version: '8',
-  host: 'api.github.com',
-  method: 'GET',
-  target: '/user',
-  status: 200,
-  latencyMilliseconds: 1.5,
-  cache: 'hit',
-  injected: true,
-  replayed: false,
-  reason: undefined,
-  traceparent: undefined,
-};
 
 let collector: FakeCollector;
 let clock: FakeClock;

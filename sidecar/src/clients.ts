@@ -80,7 +80,7 @@ export class Clients implements House {
     const [oldest] = this.#idle;
     if (oldest === undefined) return false;
     this.#idle.delete(oldest);
-    oldest.destroy();
+    oldest.giveWay();
     return true;
   }
 

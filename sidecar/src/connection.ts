@@ -106,6 +106,12 @@ export class Connection implements Client {
     this.#outlet.destroy();
   }
 
+  /** Ends an idle one: at once, or behind what is still on its way of its last answer. */
+  giveWay(): void {
+    if (this.#outlet.isEmpty) this.destroy();
+    else this.#end();
+  }
+
   /** Ends it, unless a call runs. */
   endIfIdle(): void {
     if (this.#call === undefined) this.#end();

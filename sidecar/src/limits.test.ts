@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import tls from 'node:tls';
@@ -144,6 +145,29 @@ test('of the connections without a call as many stay as may, and calls have room
   expect([...calls, ...idle.slice(1)].map(({ closed }) => closed())).toEqual([false, false, false, false]);
   expect(await limit('idle')).toBe(1);
   for (const { socket } of [...calls, ...idle]) socket.destroy();
+});
+
+test('answers that end in one moment arrive whole, although their connections are too many without a call then', async () => {
+  const limited = await startPod({ clock, limits: { idle: 1, connections: 40, calls: 40 } });
+  await pod.stop();
+  pod = limited;
+  const count = 30;
+  const responses: ServerResponse[] = [];
+  pod.handler = (_request, response) => {
+    response.writeHead(200, { 'content-length': 40_004 }).write('begin'.padEnd(20_000, '.'));
+    responses.push(response);
+  };
+  const calls: Awaited<ReturnType<typeof connect>>[] = [];
+  for (let index = 0; index < count; index += 1) calls.push(await connect(`GET /${index} HTTP/1.1\r\n${host()}\r\n`));
+  await until(() => responses.length === count);
+  for (const response of responses) response.write('-'.repeat(10_000));
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const response of responses) response.end('last'.padStart(10_004, '-'));
+  await until(async () => (await limit('idle')) >= count - 1);
+  const [{ socket } = { socket: undefined }] = calls.slice(-1);
+  await until(() => calls.slice(0, -1).every(({ closed }) => closed()));
+  socket?.destroy();
+  for (const { said } of calls.slice(0, -1)) expect((await said).endsWith('last')).toBe(true);
 });
 
 test('a call under way never gives way', async () => {

@@ -35,6 +35,11 @@ export class Outlet implements Due {
     this.#encrypts = socket instanceof TLSSocket;
   }
 
+  /** Whether all that was written has left. */
+  get isEmpty(): boolean {
+    return !this.#isWriting && this.#packs.length === 0;
+  }
+
   /** False when enough waits already: go on when `onDrained` is called. */
   write(bytes: Buffer): boolean {
     this.#pack(bytes);

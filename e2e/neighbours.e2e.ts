@@ -1,6 +1,6 @@
 import { apply, kubectl, kubectlPath, kubeconfig, refusal } from './lib/kube.ts';
 import type { Change, Place } from './lib/neighbour.ts';
-import { neighbourLabel, startNeighbour, stopNeighbour } from './lib/neighbour.ts';
+import { neighbourLabel, places, startNeighbour, stopNeighbour } from './lib/neighbour.ts';
 import { run, until } from './lib/run.ts';
 import { caller, githubCredential, probePod, sandbox } from './lib/sandbox.ts';
 import { canary, newSecret } from './lib/secret.ts';
@@ -26,6 +26,12 @@ beforeAll(async () => {
     (await refusal(await probePod(space, 'probe'))) === '' ? true : undefined,
   );
   await startNeighbour(space);
+  // A pod that is ready is not reached at once: the Service's rules follow, and the API server hears of the configurations.
+  for (const place of Object.keys(places) as Place[]) {
+    await until(`the neighbour is called ${place}`, 30, async () =>
+      (await admitted(place, 'add').catch(() => undefined))?.containers.some(({ name }) => name === 'agent') === true ? true : undefined,
+    );
+  }
 }, 240_000);
 
 afterAll(async () => {

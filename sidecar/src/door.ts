@@ -4,6 +4,7 @@ import tls from 'node:tls';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Log } from '@rekey/lib/log.ts';
 import { errorCode } from '@rekey/lib/log.ts';
+import { ciphers } from './ciphers.ts';
 import { Clients } from './clients.ts';
 import type { Clock } from './clock.ts';
 import { processClock } from './clock.ts';
@@ -58,6 +59,7 @@ function terms({ entrances: { names }, context }: DoorOptions): tls.TlsOptions {
   const isKnown = (name: string): boolean => known.has(name) || known.has(`*${name.slice(name.indexOf('.'))}`);
   return {
     minVersion: 'TLSv1.2',
+    ciphers, // not of the context: OpenSSL takes no suites from a context that comes with a name
     ALPNProtocols: ['http/1.1'],
     SNICallback: (name, done) => done(null, isKnown(name.toLowerCase()) ? context() : undefined),
   };

@@ -1,5 +1,6 @@
 import tls, { rootCertificates } from 'node:tls';
 import type { SecureContext } from 'node:tls';
+import { ciphers } from './ciphers.ts';
 
 /**
  * What upstreams are verified with: the public roots, and the certificates that the administrator adds. The same go into the pod's
@@ -15,7 +16,7 @@ export function publicTrust(extraCA: string | undefined): string[] {
  */
 export function trustedBy(extraCA: string | undefined): () => SecureContext {
   let made: SecureContext | undefined;
-  return () => (made ??= tls.createSecureContext({ ca: publicTrust(extraCA), minVersion: 'TLSv1.2' }));
+  return () => (made ??= tls.createSecureContext({ ca: publicTrust(extraCA), ciphers, minVersion: 'TLSv1.2' }));
 }
 
 /** The bundle that the pod's clients trust: what upstreams are verified with, and the pod's CA. */

@@ -10,15 +10,17 @@ const host = 'api.github.test';
 /** The suite that a client and a server agree on. */
 function agreed(server: TlsOptions, client: ConnectionOptions): Promise<string> {
   return new Promise((resolve, reject) => {
-    const listening = tls.createServer(server, (socket) => socket.on('error', () => {})).listen(0, '127.0.0.1', () => {
-      const { port } = listening.address() as { port: number };
-      const socket = tls.connect({ host: '127.0.0.1', port, servername: host, ...client });
-      socket.on('error', reject).on('secureConnect', () => {
-        resolve(socket.getCipher().standardName);
-        socket.destroy();
-        listening.close();
+    const listening = tls
+      .createServer(server, (socket) => socket.on('error', () => {}))
+      .listen(0, '127.0.0.1', () => {
+        const { port } = listening.address() as { port: number };
+        const socket = tls.connect({ host: '127.0.0.1', port, servername: host, ...client });
+        socket.on('error', reject).on('secureConnect', () => {
+          resolve(socket.getCipher().standardName);
+          socket.destroy();
+          listening.close();
+        });
       });
-    });
   });
 }
 

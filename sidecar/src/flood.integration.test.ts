@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import tls from 'node:tls';
+import { freePort } from '@rekey/lib/free-port.fixture.ts';
 import type { FakePod } from './pod.fake.ts';
 import { startPod } from './pod.fake.ts';
 
@@ -22,15 +22,6 @@ beforeAll(async () => {
   pod.handler = (_request, response) => void response.end();
 });
 afterAll(() => pod.stop());
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 async function series(): Promise<string[]> {
   const response = await fetch(`http://127.0.0.1:${pod.sidecar.healthPort}/metrics`);

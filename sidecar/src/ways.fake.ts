@@ -2,10 +2,10 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
+import { freePort } from '@rekey/lib/free-port.fixture.ts';
 import type { Way } from '@rekey/crds/ways.ts';
 import type { FakePod, PodOptions } from './pod.fake.ts';
 import { startPod } from './pod.fake.ts';
@@ -18,14 +18,6 @@ export interface PodOnAllWays {
   connect: (way: Way) => Promise<Duplex>;
   /** What the client calls the upstream. */
   authority: (way: Way) => string;
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 export async function startOnAllWays({ github, ...options }: PodOptions): Promise<PodOnAllWays> {

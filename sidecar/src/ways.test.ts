@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import tls from 'node:tls';
+import { freePort } from '@rekey/lib/free-port.fixture.ts';
 import type { CredentialSpec } from '@rekey/crds/credential.ts';
 import type { FakePod } from './pod.fake.ts';
 import { placeholder, startPod } from './pod.fake.ts';
@@ -17,14 +18,6 @@ let way: number;
 let seen: IncomingMessage['headers'][];
 let other: http.Server;
 let otherPort: number;
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 async function start(via: NonNullable<CredentialSpec['via']>, hosts?: (port: number) => string[]): Promise<void> {
   way = await freePort();

@@ -6,9 +6,10 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
+import { freePort } from '@rekey/lib/free-port.fixture.ts';
 import { kubernetes } from '../kubernetes.ts';
 import type { Kubernetes } from '../kubernetes.ts';
-import { builtProgram, freePort, startProcess, temporaryFolder, until } from '../poll/process.real.ts';
+import { builtProgram, startProcess, temporaryFolder, until } from '../poll/process.real.ts';
 import type { RealProcess } from '../poll/process.real.ts';
 
 export interface RealApiServer {
@@ -84,13 +85,13 @@ export async function startApiServer(more: Record<string, string> = {}): Promise
   const args = ['kube-apiserver', ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)];
   const start = (): Promise<RealProcess> => startProcess({ name: builtProgram('kube'), arguments: args, folder });
   let server = await start();
-  const ca = await until(() => readFileSync(join(folder, 'apiserver.crt'), 'utf8'));
+  const ca = await server.until(() => readFileSync(join(folder, 'apiserver.crt'), 'utf8'));
   const address = `https://127.0.0.1:${port}`;
   const configurationOf = (token: string): KubeConfig => configuration(address, ca, token);
   const as = (token: string): Kubernetes => kubernetes(configurationOf(token));
   const at = (other: number, itsCa = ca): Kubernetes => kubernetes(configuration(`https://127.0.0.1:${other}`, itsCa, adminToken));
   const admin = as(adminToken);
-  await until(() => admin.read('/api/v1/namespaces/default'));
+  await server.until(() => admin.read('/api/v1/namespaces/default'));
   await installDefinitions(admin);
   const stop = async (): Promise<void> => {
     await server.stop();
@@ -99,7 +100,7 @@ export async function startApiServer(more: Record<string, string> = {}): Promise
   const restart = async (signal: NodeJS.Signals): Promise<void> => {
     await server.end(signal);
     server = await start();
-    await until(async () => ((await admin.get('/readyz', AbortSignal.timeout(5000))).status === 200 ? true : undefined));
+    await server.until(async () => ((await admin.get('/readyz', AbortSignal.timeout(5000))).status === 200 ? true : undefined));
   };
   const ask = (asked: Ask): Promise<Said> => send(`${address}${asked.path}`, ca, asked);
   const remove = async (path: string): Promise<void> => {

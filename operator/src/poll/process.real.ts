@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** A real server for integration tests, as a process on loopback with a folder of its own. */
 export interface RealProcess {
   folder: string;
+  /** As `until` below, but rejects with the last lines of what the process said when it ends meanwhile. */
+  until: <T>(ready: () => Promise<T | undefined> | T | undefined) => Promise<T>;
   /** Ends it, and leaves its folder. */
   end: (signal: NodeJS.Signals) => Promise<void>;
   stop: () => Promise<void>;
@@ -48,6 +48,12 @@ export async function startProcess({ name, arguments: args, folder, environment 
   };
   return {
     folder,
+    until: (ready) =>
+      until(ready, () => {
+        if (child.exitCode === null && child.signalCode === null) return undefined;
+        const said = readFileSync(join(folder, 'log'), 'utf8').trimEnd().split('\n').slice(-5).join('\n');
+        return new Error(`${name} ended (${child.exitCode ?? child.signalCode}):\n${said}`);
+      }),
     end,
     stop: async () => {
       await end('SIGKILL');
@@ -56,17 +62,11 @@ export async function startProcess({ name, arguments: args, folder, environment 
   };
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
-}
-
-/** Waits until `ready` resolves with something, for as long as the test may take. */
-export async function until<T>(ready: () => Promise<T | undefined> | T | undefined): Promise<T> {
+/** Waits until `ready` resolves with something, for as long as the test may take, or until there is an `obstacle`. */
+export async function until<T>(ready: () => Promise<T | undefined> | T | undefined, obstacle?: () => Error | undefined): Promise<T> {
   for (;;) {
+    const error = obstacle?.();
+    if (error !== undefined) throw error;
     const answer = await Promise.resolve()
       .then(ready)
       .catch(() => undefined);

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import { builtProgram, freePort, startProcess, temporaryFolder, until } from './process.real.ts';
+import { freePort } from '@rekey/lib/free-port.fixture.ts';
+import { builtProgram, startProcess, temporaryFolder } from './process.real.ts';
 
 export interface RealVault {
   address: string;
@@ -27,7 +28,7 @@ export async function startVault(): Promise<RealVault> {
   ];
   const environment = { SKIP_SETCAP: '1', VAULT_DISABLE_MLOCK: 'true' };
   const server = await startProcess({ name: builtProgram('vault'), arguments: ['server', ...flags], folder, environment });
-  const caBundle = await until(() => readFileSync(join(folder, 'vault-ca.pem'), 'utf8'));
+  const caBundle = await server.until(() => readFileSync(join(folder, 'vault-ca.pem'), 'utf8'));
   const address = `https://127.0.0.1:${port}`;
   const ask = raw(address, caBundle);
   const call: RealVault['call'] = async (method, path, body = {}) => {
@@ -35,7 +36,7 @@ export async function startVault(): Promise<RealVault> {
     if (answer.status >= 300) throw new Error(`HTTP ${answer.status} ${method} ${path} ${JSON.stringify(answer.body)}`);
     return (answer.body.data ?? {}) as Record<string, unknown>;
   };
-  await until(() => call('GET', 'sys/health'));
+  await server.until(() => call('GET', 'sys/health'));
   return { address, caBundle, raw: ask, call, stop: server.stop };
 }
 

@@ -5,6 +5,7 @@ import net from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '@rekey/lib/free-port.fixture.ts';
 
 /** Another implementation of HTTP/1.1. */
 export interface Peer {
@@ -75,12 +76,4 @@ export async function nginx(): Promise<Peer> {
     rmSync(folder, { recursive: true, force: true });
   };
   return { name: 'nginx', seen, stop };
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -3,11 +3,10 @@ import type { KeyObject } from 'node:crypto';
 import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { freePort } from '@rekey/lib/free-port.fixture.ts';
 import { signedToken } from '@rekey/lib/token.fixture.ts';
 
 /** A real Vault in dev mode on loopback, over TLS with a CA of its own. */
@@ -72,13 +71,4 @@ async function answering(folder: string, port: number): Promise<string> {
       await pause(100);
     }
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -52,6 +52,16 @@ test('quiet hours save up no more than one burst', () => {
   expect(budget.wait()).toBeGreaterThan(0);
 });
 
+test('it is tight while less than a quarter of the burst is left', () => {
+  const { budget, spend, pass } = start();
+  spend(180);
+  expect(budget.isTight).toBe(false);
+  spend(1);
+  expect(budget.isTight).toBe(true);
+  pass(63);
+  expect(budget.isTight).toBe(false);
+});
+
 test('a clock that was set back takes nothing away', () => {
   const { budget, spend, pass } = start();
   spend(100);

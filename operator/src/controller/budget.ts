@@ -11,7 +11,7 @@ export interface BudgetOptions {
 /**
  * What the controller writes counts; what may wait, waits until there is room. Twenty writes a second is what Kubernetes' own
  * controllers allow themselves (kube-controller-manager, --kube-api-qps), and no minute has more than sixty times that: a thousand pods
- * that start together are bound within a minute, and what is urgent, such as a new version, is never held up by them.
+ * that start together are bound within two minutes, and what is urgent, such as a new version, is never held up by them.
  */
 export class Budget {
   readonly #options: Required<BudgetOptions>;
@@ -28,6 +28,12 @@ export class Budget {
   spend(): void {
     this.#refill();
     this.#left -= 1;
+  }
+
+  /** Whether less than a quarter of the burst is left: what waits for room needs all that comes. */
+  get isTight(): boolean {
+    this.#refill();
+    return this.#left < this.#options.burst / 4;
   }
 
   /** Milliseconds until there is room for one write. */

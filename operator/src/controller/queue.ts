@@ -35,6 +35,8 @@ const defaults = {
 };
 /** Reports come in bursts: the first of one waits for its neighbours. */
 const gatherMilliseconds = 50;
+/** How often it is looked whether what yields may go on. */
+const lookMilliseconds = 200;
 
 /**
  * A queue of keys. A key waits in it once, however often it is added, and never runs twice at the same time; added while it
@@ -50,6 +52,9 @@ export class Queue {
   readonly #delayed = new Map<string, { at: number; timer: NodeJS.Timeout; lane: Lane }>();
   readonly #failures = new Map<string, number>();
   readonly #ranAt = new Map<string, number>();
+  /** Keys that wait for longer since others need the room. */
+  readonly #yielding = new Set<string>();
+  #looker: NodeJS.Timeout | undefined;
   #pacedAt = -Infinity;
   #pacer: NodeJS.Timeout | undefined;
 
@@ -62,7 +67,7 @@ export class Queue {
     if (this.#options.signal.aborted) return;
     if (this.#running.has(key)) this.#again.set(key, this.#again.get(key) === 'urgent' ? 'urgent' : lane);
     else if (lane === 'urgent') this.#enter(key, lane);
-    else this.#delay(key, lane, this.#wait(key));
+    else this.#pace(key);
   }
 
   /** Whether paced keys wait for room. */
@@ -70,10 +75,24 @@ export class Queue {
     return this.#paced.size > 0;
   }
 
-  #wait(key: string): number {
+  #pace(key: string): void {
     const { spacingMilliseconds, yieldingMilliseconds, yields, now } = this.#options;
-    const spacing = yields() ? yieldingMilliseconds : spacingMilliseconds;
-    return Math.max(gatherMilliseconds, (this.#ranAt.get(key) ?? -Infinity) + spacing - now());
+    const isYielding = yields();
+    const spacing = isYielding ? yieldingMilliseconds : spacingMilliseconds;
+    this.#delay(key, 'paced', Math.max(gatherMilliseconds, (this.#ranAt.get(key) ?? -Infinity) + spacing - now()));
+    if (!isYielding) return;
+    this.#yielding.add(key);
+    this.#looker ??= setInterval(() => this.#look(), lookMilliseconds).unref();
+  }
+
+  /** Nobody needs the room any more: what waits for longer than its own spacing waits no longer. */
+  #look(): void {
+    if (this.#options.yields()) return;
+    clearInterval(this.#looker);
+    this.#looker = undefined;
+    const keys = [...this.#yielding];
+    this.#yielding.clear();
+    for (const key of keys) this.#pace(key);
   }
 
   #delay(key: string, lane: Lane, milliseconds: number): void {
@@ -131,6 +150,7 @@ export class Queue {
 
   async #run(key: string): Promise<void> {
     this.#running.add(key);
+    this.#yielding.delete(key);
     this.#remember(key);
     const requeueAfter = await this.#attempt(key);
     this.#running.delete(key);
@@ -170,6 +190,7 @@ export class Queue {
   #stop(): void {
     for (const { timer } of this.#delayed.values()) clearTimeout(timer);
     clearTimeout(this.#pacer);
+    clearInterval(this.#looker);
     this.#delayed.clear();
     this.#urgent.clear();
     this.#paced.clear();

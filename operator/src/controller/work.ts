@@ -44,9 +44,13 @@ export function startWork(context: ControllerContext, state: State, signal: Abor
   const queueOf = (reconcile: (key: string) => Promise<number | undefined | void>, more: Partial<QueueOptions> = {}): Queue =>
     new Queue({ ...common, reconcile: async (key) => (await reconcile(key)) ?? undefined, ...more });
   const queues: Queues = {
-    // Each pod that starts changes what its credentials count, and until all have their binding that is wrong again in a moment.
+    // Each pod that starts changes what its credentials count, and until all have their binding that is wrong again in a moment. Pods that
+    // are only looked at, as all are by a new leader, need no room.
     // Sixteen at a time: a hundred that have a new version in one moment must not wait for each other's Events while the API server is slow.
-    credentials: queueOf((key) => reconcileCredential(key, credential), { concurrency: 16, yields: () => queues.pods.isBehind }),
+    credentials: queueOf((key) => reconcileCredential(key, credential), {
+      concurrency: 16,
+      yields: () => queues.pods.isBehind && budget.isTight,
+    }),
     stores: queueOf((key) => reconcileStore(key, { ...act, polls, now })),
     pods: queueOf((key) => reconcilePod(key, { kubernetes, state, record }), { gapMilliseconds: 20 }),
     namespaces: queueOf((key) => reconcileNamespace(key, { kubernetes, state, sidecarClusterRole: config.sidecarClusterRole })),

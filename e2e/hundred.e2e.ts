@@ -12,8 +12,8 @@ import type { Server } from './servers/fleet.ts';
 // Twenty rounds of five or six servers each: every server is rotated ten times, as often as a status remembers.
 
 const rounds = 20;
-/** Offered; a server that is behind is not called more. */
-const callsPerSecond = 200;
+/** Offered, so that 200 are made; a server that is behind is not called more. */
+const callsPerSecond = 220;
 const even = fleet.filter((_server, index) => index % 2 === 0);
 const odd = fleet.filter((server) => !even.includes(server));
 let stack: Stack;
@@ -58,19 +58,14 @@ test('a hundred rotations at 200 calls a second, the old keys revoked in the sam
   const stats = await driver.stop();
   const calls = sum(stats, 'calls');
   const rate = calls / ((Date.now() - since) / 1000);
-  const late = took.killed.filter((seconds) => seconds > 10).length;
   const worst = (seconds: readonly number[]): string => `${Math.max(...seconds).toFixed(1)} s`;
   say(`${took.quiet.length + took.killed.length} rotations, ${calls} calls, ${rate.toFixed(0)} a second, ${sum(stats, 'failed')} failed`);
-  say(
-    `statuses right after ${worst(took.quiet)} at most, with the leader killed after ${worst(took.killed)} at most, ${late} of them after more than 10 s`,
-  );
+  say(`statuses right after ${worst(took.quiet)} at most, with the leader killed after ${worst(took.killed)} at most`);
   expect(Object.values(stats.servers).flatMap(({ failures }) => failures)).toEqual([]);
   expect(sum(stats, 'failed')).toBe(0);
   expect(took.quiet.length + took.killed.length).toBe((rounds / 2) * fleet.length);
   expect(Math.max(...took.quiet)).toBeLessThanOrEqual(10); // the promise of the issue, not a benchmark
-  // A dead leader is known after some 6 s, and by its Lease after 17 s at the latest (ADR 0010): seen are 4 s to 14 s, the latter on a machine
-  // with ten times more to do than it can. availability.e2e.ts holds the 10 s without the traffic.
-  expect(Math.max(...took.killed)).toBeLessThanOrEqual(20);
+  expect(Math.max(...took.killed)).toBeLessThanOrEqual(10);
   // Of what is offered, what the machine has made: eleven servers and their clients share it with the cluster.
   expect(rate).toBeGreaterThan(50);
 }, 900_000);

@@ -2,14 +2,34 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Due, Turn } from './turn.ts';
 
-const packBytes = 64 * 1024;
-const mostSpare = 16;
-
 /** Buffers that are used again and again: memory outside of the heap that comes and goes makes the garbage collector run all the time. */
-const spare: Buffer[] = [];
+class Packs {
+  readonly bytes: number;
+  readonly #most: number;
+  readonly #spare: Buffer[] = [];
 
-const take = (): Buffer => spare.pop() ?? Buffer.allocUnsafeSlow(packBytes);
-const giveBack = (pack: Buffer): void => void (spare.length < mostSpare && spare.push(pack));
+  constructor(bytes: number, most: number) {
+    this.bytes = bytes;
+    this.#most = most;
+  }
+
+  take(): Buffer {
+    return this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.bytes);
+  }
+
+  giveBack(pack: Buffer): void {
+    if (pack.length === this.bytes && this.#spare.length < this.#most) this.#spare.push(pack);
+  }
+}
+
+const large = new Packs(64 * 1024, 16);
+/** Most answers are this small, and a hundred of them may leave in one turn. */
+const small = new Packs(8 * 1024, 128);
+
+function giveBack(pack: Buffer): void {
+  small.giveBack(pack);
+  large.giveBack(pack);
+}
 
 /**
  * What goes out to a client. Takes views that are good only for the moment: they are packed, and a pack leaves in one write at the end of
@@ -94,17 +114,37 @@ export class Outlet implements Due {
 
   #pack(bytes: Buffer): void {
     for (let from = 0; from < bytes.length;) {
-      let pack = this.#packs.at(-1);
-      if (pack === undefined || this.#filled === packBytes) {
-        if (pack !== undefined && !this.#isWriting) this.#send();
-        pack = take();
-        this.#packs.push(pack);
-        this.#filled = 0;
-      }
+      const pack = this.#packFor(bytes.length - from);
       const copied = bytes.copy(pack, this.#filled, from);
       this.#filled += copied;
       from += copied;
     }
+  }
+
+  /** One with room; for all of it, or a large one. */
+  #packFor(length: number): Buffer {
+    const last = this.#packs.at(-1);
+    if (last === undefined) return this.#begin(length <= small.bytes ? small : large);
+    const room = last.length - this.#filled;
+    if (length <= room || (room > 0 && last.length === large.bytes)) return last;
+    if (last.length === small.bytes) return this.#grow(last);
+    if (!this.#isWriting) this.#send();
+    return this.#begin(large);
+  }
+
+  #begin(packs: Packs): Buffer {
+    const pack = packs.take();
+    this.#packs.push(pack);
+    this.#filled = 0;
+    return pack;
+  }
+
+  #grow(last: Buffer): Buffer {
+    const pack = large.take();
+    last.copy(pack, 0, 0, this.#filled);
+    small.giveBack(last);
+    this.#packs[this.#packs.length - 1] = pack;
+    return pack;
   }
 
   /** The first pack, as far as it is filled. */

@@ -57,6 +57,22 @@ test('connections are kept, and closed after a while without use', async () => {
   await until(() => open() === 0);
 });
 
+test('a hundred calls at a time go on the same connections again and again', async () => {
+  const ports = new Set<number | undefined>();
+  const answers: (() => void)[] = [];
+  pod.handler = (request, response) => {
+    ports.add(request.socket.remotePort);
+    answers.push(() => response.end());
+  };
+  for (let round = 0; round < 3; round += 1) {
+    const calls = Array.from({ length: 100 }, () => call(pod, { headers: bearer }));
+    await until(() => answers.length === 100);
+    for (const answer of answers.splice(0)) answer();
+    expect((await Promise.all(calls)).map(({ status }) => status)).toEqual(Array<number>(100).fill(200));
+  }
+  expect(ports.size).toBe(100);
+});
+
 test('a stream that is silent for longer than idle connections live is not cut', async () => {
   pod.handler = (_request, response) => {
     response.write('first ');

@@ -18,6 +18,7 @@ const loads: Record<Shape, { connections: number; path: string }> = {
   small16: { connections: 16, path: small },
   small1: { connections: 1, path: small },
   large16: { connections: 16, path: '/v1/large' },
+  small64: { connections: 64, path: small },
 };
 const shapes = Object.keys(loads) as Shape[];
 
@@ -61,7 +62,7 @@ export function watchMemory(pid: number): () => number {
   return () => most;
 }
 
-/** Many connections at once, with the small answer or the large one: what a busy server does to the sidecar's memory. */
-export async function crowd({ port }: Proxy, shape: 'small16' | 'large16', seconds: number): Promise<void> {
-  await load({ port, connections: 64, seconds, path: loads[shape].path, authorization: placeholder });
+/** Many large answers at once: what a busy server does to the sidecar's memory. */
+export async function crowd({ port }: Proxy, seconds: number): Promise<void> {
+  await load({ port, connections: 64, seconds, path: loads.large16.path, authorization: placeholder });
 }

@@ -5,6 +5,7 @@ const shapes = (small16: number, small1: number): Shapes => ({
   small16: { cpu: small16, requestsPerSecond: 1_000_000 / small16, p50: 0 },
   small1: { cpu: 0, requestsPerSecond: 0, p50: small1 },
   large16: { cpu: 10 * small16, requestsPerSecond: 0, p50: 0 },
+  small64: { cpu: 2 * small16, requestsPerSecond: 0, p50: 0 },
 });
 const round = (rekey: Shapes, peer: Shapes, straight = 100): Round => ({
   rekey,
@@ -16,6 +17,7 @@ test('a ratio is taken within each round, so a round that the machine was slow i
   const rounds = [round(shapes(50, 0), shapes(100, 0)), round(shapes(500, 0), shapes(1000, 0)), round(shapes(60, 0), shapes(100, 0))];
   expect(ratio('cpuPerRequest16', rounds, 'envoy')).toEqual({ median: 0.5, least: 0.5, most: 0.6 });
   expect(ratio('cpu256k', rounds, 'nginx').median).toBe(0.5);
+  expect(ours('cpuPerRequest64', rounds).median).toBe(120);
   expect(ours('cpuPerRequest16', rounds)).toEqual({ median: 60, least: 50, most: 500 });
 });
 

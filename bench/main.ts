@@ -46,11 +46,10 @@ for (let n = 1; n <= runs; n += 1) {
   say(`run ${n} of ${runs}`);
   rounds.push(await round(world, n % 2 === 1 ? proxies : proxies.toReversed(), secondsEach));
 }
-say('64 connections');
+say('64 large answers at a time');
 const [mine] = proxies as [Proxy];
-await crowd(mine, 'small16', secondsEach);
 own.anonSaturatedMB = spreadOf([most()]);
-await crowd(mine, 'large16', secondsEach);
+await crowd(mine, secondsEach);
 own.anonCrowdMB = spreadOf([most()]);
 
 mkdirSync(join(root, 'build'), { recursive: true });

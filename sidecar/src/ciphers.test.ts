@@ -1,9 +1,8 @@
-import { once } from 'node:events';
 import tls from 'node:tls';
-import type { ConnectionOptions, TlsOptions } from 'node:tls';
+import type { ConnectionOptions, TLSSocket, TlsOptions } from 'node:tls';
 import { issue } from './issue.ts';
-import { startPod } from './pod.fake.ts';
 import { trustedBy } from './trust.ts';
+import { startOnAllWays } from './ways.fake.ts';
 
 const host = 'api.github.test';
 
@@ -24,10 +23,9 @@ function agreed(server: TlsOptions, client: ConnectionOptions): Promise<string> 
   });
 }
 
-test('to clients that would rather have AES-256 the sidecar shows AES-128', async () => {
-  const pod = await startPod();
-  const socket = tls.connect({ host: '127.0.0.1', port: pod.port, servername: host, rejectUnauthorized: false });
-  await once(socket, 'secureConnect');
+test.each(['hosts', 'proxy'] as const)('to clients that would rather have AES-256 the sidecar shows AES-128 (%s)', async (way) => {
+  const { pod, connect } = await startOnAllWays({});
+  const socket = (await connect(way)) as TLSSocket;
   expect(socket.getCipher().standardName).toBe('TLS_AES_128_GCM_SHA256');
   socket.destroy();
   await pod.stop();

@@ -60,6 +60,7 @@ function terms({ entrances: { names }, context }: DoorOptions): tls.TlsOptions {
   return {
     minVersion: 'TLSv1.2',
     ciphers, // not of the context: OpenSSL takes no suites from a context that comes with a name
+    honorCipherOrder: true, // the default of a tls.Server, but not of a TLSSocket behind a CONNECT
     ALPNProtocols: ['http/1.1'],
     SNICallback: (name, done) => done(null, isKnown(name.toLowerCase()) ? context() : undefined),
   };

@@ -1,11 +1,15 @@
 import https from 'node:https';
 import net from 'node:net';
+import tls from 'node:tls';
 import type { LookupFunction } from 'node:net';
 import { startDns } from './dns.fake.ts';
 import { issue } from './issue.ts';
+import { Metrics } from './metrics.ts';
 import type { FakePod } from './pod.fake.ts';
-import { bearer, call, startPod, until } from './pod.fake.ts';
+import { bearer, call, otherHost, startPod, until } from './pod.fake.ts';
 import { createLookup } from './resolve.ts';
+import { Turn } from './turn.ts';
+import { Upstream } from './upstream.ts';
 
 let pod: FakePod;
 let addresses = ['127.0.0.2'];
@@ -71,6 +75,29 @@ test('a hundred calls at a time go on the same connections again and again', asy
     expect((await Promise.all(calls)).map(({ status }) => status)).toEqual(Array<number>(100).fill(200));
   }
   expect(ports.size).toBe(100);
+});
+
+test('no more than 128 connections are idle, of all hosts together; the oldest go', async () => {
+  const own = await startPod({ lookup });
+  const sockets = new Set<net.Socket>();
+  own.upstream.on('secureConnection', (socket: net.Socket) => void sockets.add(socket.once('close', () => sockets.delete(socket))));
+  const answers: (() => void)[] = [];
+  own.handler = (_request, response) => void answers.push(() => response.end());
+  for (const servername of ['api.github.test', otherHost]) {
+    const calls = Array.from({ length: 100 }, () => call(own, { servername, headers: bearer }));
+    await until(() => answers.length === 100);
+    for (const answer of answers.splice(0)) answer();
+    await Promise.all(calls);
+  }
+  await until(() => sockets.size <= 128);
+  expect(sockets.size).toBe(128);
+  await own.stop();
+});
+
+test('hosts without a connection are forgotten', () => {
+  const upstream = new Upstream({ lookup, trusted: () => tls.createSecureContext(), metrics: new Metrics(), turn: new Turn() });
+  for (let n = 0; n < 10_000; n += 1) upstream.take(`host-${n}.test`, 443, true);
+  expect(upstream.hosts).toBeLessThanOrEqual(256);
 });
 
 test('a stream that is silent for longer than idle connections live is not cut', async () => {

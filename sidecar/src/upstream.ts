@@ -21,8 +21,10 @@ export interface UpstreamOptions {
 /** Told once: a verified connection, or why there is none. */
 export type Dialled = (connection: UpstreamConnection | undefined, failure: Failure | undefined) => void;
 
-/** The most that one host keeps idle. Beyond, each call at a time pays for a handshake: four times the CPU of all else. */
+/** The most that are kept idle, of all hosts together. With fewer than there are calls at a time, each pays for a handshake: four times the CPU of all else. */
 const mostIdle = 128;
+/** Beyond, hosts without a connection are forgotten: with a wildcard the client says how many there are. */
+const mostHosts = 256;
 /** A request that must not be sent twice goes on a connection that was in use so shortly ago: servers end idle ones after 2 s and more. */
 const freshMilliseconds = 2000;
 
@@ -31,20 +33,38 @@ interface Address {
   port: number;
 }
 
+/** What the connections of all hosts have in common. */
+interface Shared {
+  turn: Turn;
+  idleMilliseconds: number;
+  /** How many of all are idle. */
+  idle: number;
+  /** Too many are: the one that is so for longest gives way. */
+  crowded: () => void;
+}
+
 /** Connections to one host and port: dialled to an address that `lookup` has checked, verified against the host's name, and kept. */
 class Kept implements Home {
   readonly #dial: (session: Buffer | undefined, read: (bytes: Buffer) => void) => TLSSocket;
-  readonly #idleMilliseconds: number;
-  readonly #turn: Turn;
+  readonly #shared: Shared;
   readonly #idle: UpstreamConnection[] = [];
   readonly #all = new Set<TLSSocket>();
   #session: Buffer | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(dial: (session: Buffer | undefined, read: (bytes: Buffer) => void) => TLSSocket, turn: Turn, idleMilliseconds: number) {
+  constructor(dial: (session: Buffer | undefined, read: (bytes: Buffer) => void) => TLSSocket, shared: Shared) {
     this.#dial = dial;
-    this.#turn = turn;
-    this.#idleMilliseconds = idleMilliseconds;
+    this.#shared = shared;
+  }
+
+  /** Whether nothing is lost but a session when it is forgotten. */
+  get isUnused(): boolean {
+    return this.#all.size === 0;
+  }
+
+  /** Since when the first one is idle. */
+  get idleSince(): number {
+    return this.#idle[0]?.idleSince ?? Infinity;
   }
 
   /** The one that was used last, if any is good for this request. */
@@ -53,6 +73,7 @@ class Kept implements Home {
       const milliseconds = performance.now() - connection.idleSince;
       if (!repeatable && milliseconds > freshMilliseconds) return undefined;
       this.#idle.pop();
+      this.#shared.idle -= 1;
       // The other side may say for how long it keeps it: a second less is safe.
       if (connection.isOpen && milliseconds < ((connection.kept ?? Infinity) - 1) * 1000) return connection;
       connection.destroy();
@@ -75,7 +96,7 @@ class Kept implements Home {
     socket.once('error', failed).once('close', failed);
     socket.once('close', () => this.#all.delete(socket));
     socket.once('secureConnect', () => {
-      made = new UpstreamConnection(socket, this, this.#turn);
+      made = new UpstreamConnection(socket, this, this.#shared.turn);
       settle(made, undefined);
     });
     return () =>
@@ -89,13 +110,24 @@ class Kept implements Home {
   idle(connection: UpstreamConnection): void {
     connection.idleSince = performance.now();
     this.#idle.push(connection);
-    if (this.#idle.length > mostIdle) this.#idle.shift()?.destroy();
-    this.#timer ??= setTimeout(() => this.#sweep(), this.#idleMilliseconds).unref();
+    this.#shared.idle += 1;
+    if (this.#shared.idle > mostIdle) this.#shared.crowded();
+    this.#timer ??= setTimeout(() => this.#sweep(), this.#shared.idleMilliseconds).unref();
+  }
+
+  /** Ends the one that is idle for longest. */
+  giveWay(): void {
+    const oldest = this.#idle.shift();
+    if (oldest === undefined) return;
+    this.#shared.idle -= 1;
+    oldest.destroy();
   }
 
   closed(connection: UpstreamConnection): void {
     const at = this.#idle.lastIndexOf(connection);
-    if (at >= 0) this.#idle.splice(at, 1);
+    if (at < 0) return;
+    this.#idle.splice(at, 1);
+    this.#shared.idle -= 1;
   }
 
   stop(): void {
@@ -105,11 +137,8 @@ class Kept implements Home {
 
   /** The one that waits for longest is the first. */
   #sweep(): void {
-    const due = performance.now() - this.#idleMilliseconds;
-    for (let [oldest] = this.#idle; oldest !== undefined && oldest.idleSince <= due; [oldest] = this.#idle) {
-      this.#idle.shift();
-      oldest.destroy();
-    }
+    const due = performance.now() - this.#shared.idleMilliseconds;
+    while (this.idleSince <= due) this.giveWay();
     const [next] = this.#idle;
     this.#timer = next === undefined ? undefined : setTimeout(() => this.#sweep(), Math.max(1, next.idleSince - due)).unref();
   }
@@ -119,6 +148,7 @@ class Kept implements Home {
 export class Upstream {
   readonly #options: UpstreamOptions;
   readonly #hosts = new Map<string, Kept>();
+  readonly #shared: Shared;
   /**
    * All connections are read into this: TLS decrypts into it and tells of it at once. A buffer for each read would be as much garbage
    * as there are bytes.
@@ -126,7 +156,9 @@ export class Upstream {
   readonly #buffer = Buffer.allocUnsafeSlow(16_384);
 
   constructor(options: UpstreamOptions) {
+    const { turn, idleMilliseconds = 45_000 } = options;
     this.#options = options;
+    this.#shared = { turn, idleMilliseconds, idle: 0, crowded: () => this.#crowded() };
   }
 
   /** An idle connection, or undefined. `repeatable`: sending the request twice would do no harm. */
@@ -137,6 +169,11 @@ export class Upstream {
   /** A new connection. The answer ends the attempt. */
   dial(host: string, port: number, dialled: Dialled): () => void {
     return this.#of(host, port).dial(dialled);
+  }
+
+  /** How many hosts are remembered. */
+  get hosts(): number {
+    return this.#hosts.size;
   }
 
   /** Parses the roots, so that the first call need not. */
@@ -152,10 +189,20 @@ export class Upstream {
     const key = `${host}:${port}`;
     const known = this.#hosts.get(key);
     if (known !== undefined) return known;
-    const { turn, idleMilliseconds = 45_000 } = this.#options;
-    const kept = new Kept((session, read) => this.#connect({ host, port }, session, read), turn, idleMilliseconds);
+    if (this.#hosts.size >= mostHosts) this.#forget();
+    const kept = new Kept((session, read) => this.#connect({ host, port }, session, read), this.#shared);
     this.#hosts.set(key, kept);
     return kept;
+  }
+
+  #forget(): void {
+    for (const [key, kept] of this.#hosts) if (kept.isUnused) this.#hosts.delete(key);
+  }
+
+  #crowded(): void {
+    let oldest: Kept | undefined;
+    for (const kept of this.#hosts.values()) if (oldest === undefined || kept.idleSince < oldest.idleSince) oldest = kept;
+    oldest?.giveWay();
   }
 
   #connect({ host, port }: Address, session: Buffer | undefined, read: (bytes: Buffer) => void): TLSSocket {

@@ -95,11 +95,20 @@ async function passedTo(replica: RealReplica, before: LeaseSpec): Promise<{ seco
   return { seconds: (Date.parse(after.acquireTime ?? '') - Date.parse(before.renewTime ?? '')) / 1000 };
 }
 
+/** Waits until a second has passed without a further line. */
+async function quiet(lines: readonly string[]): Promise<void> {
+  for (let seen = -1; seen !== lines.length;) {
+    seen = lines.length;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
 test(
   'a leader that is paused past its Lease writes nothing when it goes on, and ends with 1',
   async () => {
     const [leader, other] = await startTwo();
     await settled('a');
+    await quiet(leader.lines); // what it writes in this moment would be told of when it goes on
     leader.signal('SIGSTOP');
     const before = await lease();
     await reported(0, 'bb');

@@ -5,7 +5,7 @@ import { parseAllDocuments } from 'yaml';
 import { freePort } from '@rekey/lib/free-port.fixture.ts';
 import { startApiServer } from '../../operator/src/controller/api-server.real.ts';
 import type { RealApiServer } from '../../operator/src/controller/api-server.real.ts';
-import { builtProgram, temporaryFolder } from '../../operator/src/poll/process.real.ts';
+import { builtProgram, temporaryFolder } from '@rekey/lib/process.real.ts';
 import { startVault, trustTokens } from '../../operator/src/poll/vault.real.ts';
 import type { RealVault } from '../../operator/src/poll/vault.real.ts';
 import { startKwok } from './kwok.ts';

@@ -1,7 +1,7 @@
 import { apiPath, apiVersion, injectionLabel } from '@rekey/crds/names.ts';
 import { setTimeout as pause } from 'node:timers/promises';
 import { KubernetesError } from '../../operator/src/kubernetes.ts';
-import { until } from '../../operator/src/poll/process.real.ts';
+import { until } from '@rekey/lib/process.real.ts';
 import type { Cluster } from './cluster.ts';
 
 /** One namespace: the worst case for whatever looks at all pods or credentials of a namespace. */

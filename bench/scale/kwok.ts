@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { adminToken } from '../../operator/src/controller/api-server.real.ts';
 import type { RealApiServer } from '../../operator/src/controller/api-server.real.ts';
-import { builtProgram, startProcess, temporaryFolder } from '../../operator/src/poll/process.real.ts';
-import type { RealProcess } from '../../operator/src/poll/process.real.ts';
+import { builtProgram, startProcess, temporaryFolder } from '@rekey/lib/process.real.ts';
+import type { RealProcess } from '@rekey/lib/process.real.ts';
 
 /** https://kwok.sigs.k8s.io: plays the kubelets of all nodes, so that nodes are ready and pods run, without a container. */
 export async function startKwok({ address, ca }: RealApiServer): Promise<RealProcess> {

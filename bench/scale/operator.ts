@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { createWriteStream, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '@rekey/lib/free-port.fixture.ts';
-import { temporaryFolder, until } from '../../operator/src/poll/process.real.ts';
+import { temporaryFolder, until } from '@rekey/lib/process.real.ts';
 import { cpu, stop } from '../process.ts';
 import type { Cluster } from './cluster.ts';
 import { namespace, operatorName } from './cluster.ts';

@@ -1,7 +1,7 @@
 import type { Credential } from '@rekey/crds/credential.ts';
 import { apiPath, refreshAnnotation } from '@rekey/crds/names.ts';
 import { listAndWatch } from '@rekey/lib/watch.ts';
-import { until } from '../../operator/src/poll/process.real.ts';
+import { until } from '@rekey/lib/process.real.ts';
 import { findCondition } from '../../operator/src/status.ts';
 import type { Cluster } from './cluster.ts';
 import { tools, writeSecret } from './fleet.ts';

@@ -1,7 +1,7 @@
 import { apiPath, apiVersion } from '@rekey/crds/names.ts';
 import { startApiServer } from '../../operator/src/controller/api-server.real.ts';
 import type { Ask, RealApiServer, Said } from '../../operator/src/controller/api-server.real.ts';
-import { until } from '../../operator/src/poll/process.real.ts';
+import { until } from '@rekey/lib/process.real.ts';
 import { template } from './template.fixture.ts';
 
 // The chart's admission policies on a real API server without the webhook: exactly what they are for.

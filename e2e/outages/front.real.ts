@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { apiPath } from '@rekey/crds/names.ts';
 import type { RealApiServer } from '@rekey/operator/controller/api-server.real.ts';
-import { temporaryFolder } from '@rekey/operator/poll/process.real.ts';
+import { temporaryFolder } from '@rekey/lib/process.real.ts';
 import { run } from '../lib/run.ts';
 
 /** Stands before the API server, sees what it is asked, and can ask it for a past that it does not have any more. */

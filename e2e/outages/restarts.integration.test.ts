@@ -1,7 +1,7 @@
 import { apiPath } from '@rekey/crds/names.ts';
 import { startApiServer } from '@rekey/operator/controller/api-server.real.ts';
 import type { RealApiServer } from '@rekey/operator/controller/api-server.real.ts';
-import { until } from '@rekey/operator/poll/process.real.ts';
+import { until } from '@rekey/lib/process.real.ts';
 import { startRelay } from './relay.real.ts';
 import type { Relay } from './relay.real.ts';
 import type { Watchers } from './watchers.ts';

@@ -6,7 +6,7 @@ import { apiPath, apiVersion } from '@rekey/crds/names.ts';
 import { adminToken } from '@rekey/operator/controller/api-server.real.ts';
 import type { RealApiServer } from '@rekey/operator/controller/api-server.real.ts';
 import { startController } from '@rekey/operator/controller/start.ts';
-import { temporaryFolder, until } from '@rekey/operator/poll/process.real.ts';
+import { temporaryFolder, until } from '@rekey/lib/process.real.ts';
 import { startCredentials } from '@rekey/sidecar/credentials.ts';
 import { trustedBy } from '@rekey/sidecar/trust.ts';
 import { Registry } from 'prom-client';

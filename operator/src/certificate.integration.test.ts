@@ -11,7 +11,7 @@ import { startApiServer } from './controller/api-server.real.ts';
 import type { RealApiServer } from './controller/api-server.real.ts';
 import type { Operator } from './operator.ts';
 import { startOperator } from './operator.ts';
-import { until } from './poll/process.real.ts';
+import { until } from '@rekey/lib/process.real.ts';
 
 const patience = 240_000;
 const path = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/rekey-operator';

@@ -9,8 +9,8 @@ import { parse } from 'yaml';
 import { freePort } from '@rekey/lib/free-port.fixture.ts';
 import { kubernetes } from '../kubernetes.ts';
 import type { Kubernetes } from '../kubernetes.ts';
-import { builtProgram, startProcess, temporaryFolder, until } from '../poll/process.real.ts';
-import type { RealProcess } from '../poll/process.real.ts';
+import { builtProgram, startProcess, temporaryFolder, until } from '@rekey/lib/process.real.ts';
+import type { RealProcess } from '@rekey/lib/process.real.ts';
 
 export interface RealApiServer {
   /** Who may do anything. */

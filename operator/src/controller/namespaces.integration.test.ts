@@ -3,7 +3,7 @@ import { apiPath, apiVersion } from '@rekey/crds/names.ts';
 import { goodSpec } from '@rekey/crds/rules.table.ts';
 import { storeSpec } from '@rekey/crds/store.ts';
 import { Registry } from 'prom-client';
-import { until } from '../poll/process.real.ts';
+import { until } from '@rekey/lib/process.real.ts';
 import { storeAt } from '../poll/vault.fake.ts';
 import { startController } from './start.ts';
 import type { Controller } from './start.ts';

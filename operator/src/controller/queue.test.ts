@@ -1,4 +1,4 @@
-import { until } from '../poll/process.real.ts';
+import { until } from '@rekey/lib/process.real.ts';
 import { Queue } from './queue.ts';
 import type { QueueOptions } from './queue.ts';
 

@@ -2,7 +2,7 @@ import type { CredentialStatus } from '@rekey/crds/credential.ts';
 import { refreshAnnotation } from '@rekey/crds/names.ts';
 import { storeSpec } from '@rekey/crds/store.ts';
 import { Registry } from 'prom-client';
-import { until } from '../poll/process.real.ts';
+import { until } from '@rekey/lib/process.real.ts';
 import { storeAt } from '../poll/vault.fake.ts';
 import { startController } from './start.ts';
 import type { Controller } from './start.ts';

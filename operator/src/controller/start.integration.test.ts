@@ -2,7 +2,7 @@ import type { Store } from '@rekey/crds/store.ts';
 import { storeSpec } from '@rekey/crds/store.ts';
 import { apiPath, apiVersion, refreshAnnotation } from '@rekey/crds/names.ts';
 import { Registry } from 'prom-client';
-import { until } from '../poll/process.real.ts';
+import { until } from '@rekey/lib/process.real.ts';
 import { storeAt } from '../poll/vault.fake.ts';
 import { findCondition } from '../status.ts';
 import { startController } from './start.ts';

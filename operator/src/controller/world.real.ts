@@ -9,7 +9,7 @@ import type { Store } from '@rekey/crds/store.ts';
 import type { KubernetesObject } from '@rekey/lib/watch.ts';
 import { parseAllDocuments } from 'yaml';
 import type { Kubernetes } from '../kubernetes.ts';
-import { builtProgram, until } from '../poll/process.real.ts';
+import { builtProgram, until } from '@rekey/lib/process.real.ts';
 import { startVault, trustTokens } from '../poll/vault.real.ts';
 import type { RealVault } from '../poll/vault.real.ts';
 import { findCondition } from '../status.ts';

@@ -7,7 +7,7 @@ import { startController } from '../controller/start.ts';
 import { inTools, startWorld } from '../controller/world.real.ts';
 import type { World } from '../controller/world.real.ts';
 import type { Kubernetes } from '../kubernetes.ts';
-import { until } from '../poll/process.real.ts';
+import { until } from '@rekey/lib/process.real.ts';
 import { findCondition } from '../status.ts';
 import type { LeaseSpec } from './decide.ts';
 import { leaseSeconds } from './decide.ts';

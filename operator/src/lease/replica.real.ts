@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Kubernetes } from '../kubernetes.ts';
-import { temporaryFolder } from '../poll/process.real.ts';
+import { temporaryFolder } from '@rekey/lib/process.real.ts';
 import { operatorContainer } from '../config.ts';
 
 /** The operator as a process of its own, with a pod of its name that tests play the kubelet of. */

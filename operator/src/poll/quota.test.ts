@@ -3,7 +3,7 @@ import { storeSpec } from '@rekey/crds/store.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { Reading } from '../decide/input.ts';
 import { pause } from './pause.ts';
-import { until } from './process.real.ts';
+import { until } from '@rekey/lib/process.real.ts';
 import { quotaOf, Quotas } from './quota.ts';
 import { Polls } from './schedule.ts';
 import { storeAt } from './vault.fake.ts';

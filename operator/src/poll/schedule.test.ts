@@ -6,7 +6,7 @@ import type { Reading } from '../decide/input.ts';
 import { pause } from './pause.ts';
 import type { Versions } from './poll.ts';
 import { Polls } from './schedule.ts';
-import { until } from './process.real.ts';
+import { until } from '@rekey/lib/process.real.ts';
 import { storeAt } from './vault.fake.ts';
 
 const at = (path: string): CredentialSource => ({ vault: { path, key: 'token' } });

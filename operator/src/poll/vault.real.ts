@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { freePort } from '@rekey/lib/free-port.fixture.ts';
-import { builtProgram, startProcess, temporaryFolder } from './process.real.ts';
+import { builtProgram, startProcess, temporaryFolder } from '@rekey/lib/process.real.ts';
 
 export interface RealVault {
   address: string;

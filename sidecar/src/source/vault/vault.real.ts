@@ -1,12 +1,10 @@
-import { spawn } from 'node:child_process';
 import type { KeyObject } from 'node:crypto';
 import { generateKeyPairSync } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import https from 'node:https';
-import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { freePort } from '@rekey/lib/free-port.fixture.ts';
+import { builtProgram, startProcess, temporaryFolder } from '@rekey/lib/process.real.ts';
 import { signedToken } from '@rekey/lib/token.fixture.ts';
 
 /** A real Vault in dev mode on loopback, over TLS with a CA of its own. */
@@ -19,24 +17,14 @@ export interface RealVault {
 }
 
 export async function startVault(): Promise<RealVault> {
-  const binary = join(process.env['REKEY_E2E_HOME'] ?? join(homedir(), '.cache/rekey-e2e'), 'bin/vault');
-  if (!existsSync(binary)) throw new Error(`there is no ${binary}: run e2e/cluster/build first, this test is about the real Vault`);
-  const folder = mkdtempSync(join(tmpdir(), 'rekey-vault-'));
+  const folder = temporaryFolder('vault');
   const port = await freePort();
-  const listen = [`-dev-listen-address=127.0.0.1:${port}`, '-dev-root-token-id=root', '-dev-no-store-token'];
-  const child = spawn(binary, ['server', '-dev', '-dev-tls', `-dev-tls-cert-dir=${folder}`, ...listen], { stdio: 'ignore' });
-  const ended = new Promise((resolve) => child.once('close', resolve));
-  const ca = await answering(folder, port);
-  return {
-    port,
-    ca,
-    call: (method, path, body) => call({ port, ca }, method, path, body),
-    stop: async () => {
-      child.kill('SIGKILL');
-      await ended;
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
+  const flags = [`-dev-tls-cert-dir=${folder}`, `-dev-listen-address=127.0.0.1:${port}`, '-dev-root-token-id=root', '-dev-no-store-token'];
+  const server = await startProcess({ name: builtProgram('vault'), arguments: ['server', '-dev', '-dev-tls', ...flags], folder });
+  const ca = await server.until(() => readFileSync(join(folder, 'vault-ca.pem'), 'utf8'));
+  const asRoot: RealVault['call'] = (method, path, body) => call({ port, ca }, method, path, body);
+  await server.until(() => asRoot('GET', 'sys/health').then(() => true));
+  return { port, ca, call: asRoot, stop: server.stop };
 }
 
 /** The API server's key, which the JWT method verifies tokens with. */
@@ -58,17 +46,4 @@ async function call({ port, ca }: Pick<RealVault, 'port' | 'ca'>, method: string
     request.on('error', reject).end(body === undefined ? undefined : JSON.stringify(body));
   });
   if (status >= 300) throw new Error(`Vault answered ${status} to ${method} ${path}`);
-}
-
-async function answering(folder: string, port: number): Promise<string> {
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      const ca = readFileSync(join(folder, 'vault-ca.pem'), 'utf8');
-      await call({ port, ca }, 'GET', 'sys/health');
-      return ca;
-    } catch (error) {
-      if (attempt === 200) throw error;
-      await pause(100);
-    }
-  }
 }

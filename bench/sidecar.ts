@@ -1,11 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { sidecarHealthPort } from '@rekey/crds/names.ts';
 import { cores, host } from './namespace.ts';
+import { imageOf } from './dockerfile.ts';
 import { placeholder } from './pod.ts';
 import { startOn, stop } from './process.ts';
 
@@ -19,25 +19,8 @@ export interface RunningSidecar {
   stop(): Promise<void>;
 }
 
-/** What the Dockerfile says of its last image, which is the sidecar's. */
-function instruction(name: 'ENTRYPOINT' | 'ENV'): string {
-  const lines = readFileSync(join(root, 'Dockerfile'), 'utf8').split('\n');
-  return lines.findLast((line) => line.startsWith(`${name} `))?.slice(name.length + 1) ?? '';
-}
-
-/** Node's flags, as the image has them. */
-export function flags(): string[] {
-  return (JSON.parse(instruction('ENTRYPOINT')) as string[]).filter((word) => word.startsWith('--'));
-}
-
-/** Variables of the image. */
-export function variables(): Record<string, string> {
-  return Object.fromEntries(
-    instruction('ENV')
-      .split(' ')
-      .map((setting) => setting.split('=', 2) as [string, string]),
-  );
-}
+/** Node's flags and variables, as its image has them. */
+export const { flags, variables } = imageOf('sidecar');
 
 export interface SidecarMeans {
   upstreamCA: string;
@@ -48,7 +31,7 @@ export interface SidecarMeans {
 
 /** Starts the bundle as its image does, in the pod that is mounted; resolves when its door is open. */
 export async function startSidecar({ upstreamCA, apiServerPort, more = [] }: SidecarMeans): Promise<RunningSidecar> {
-  const child = startOn(cores.proxy, [process.execPath, ...flags(), ...more, join(bundle, 'main.js')], {
+  const child = startOn(cores.proxy, [process.execPath, ...flags, ...more, join(bundle, 'main.js')], {
     // The audit goes into a pipe with a reader, as a pod's does.
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
@@ -60,7 +43,7 @@ export async function startSidecar({ upstreamCA, apiServerPort, more = [] }: Sid
       KUBERNETES_SERVICE_HOST: 'localhost',
       KUBERNETES_SERVICE_PORT: String(apiServerPort),
       PATH: process.env['PATH'],
-      ...variables(),
+      ...variables,
     },
   });
   child.stdout?.resume();

@@ -44,9 +44,9 @@ async function start(means: SidecarMeans): Promise<Start> {
 /** Node with the same flags and an empty program, in the same minute: what the machine takes for nothing. */
 async function startEmpty(): Promise<number> {
   const program = 'process.stdout.write(String(performance.now())); setTimeout(() => {}, 60_000)';
-  const child = startOn(cores.proxy, [process.execPath, ...flags(), '-e', program], {
+  const child = startOn(cores.proxy, [process.execPath, ...flags, '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: variables(),
+    env: variables,
   });
   const [said] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
   await stop(child);

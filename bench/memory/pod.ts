@@ -47,7 +47,7 @@ export function mountPod(folder: string, { source, store, token, secrets }: Runn
 /** Starts the shipped bundle in a mount namespace of its own, where `folder` is /run/rekey. */
 export function startSidecar(folder: string, env: Record<string, string> = {}): ChildProcess {
   const inside = 'mount -t tmpfs tmpfs /run && mkdir /run/rekey && mount --bind "$0" /run/rekey && exec "$@"';
-  const command = [process.execPath, ...flags(), join(bundle, 'main.js')];
+  const command = [process.execPath, ...flags, join(bundle, 'main.js')];
   return spawn('unshare', ['--map-root-user', '--mount', 'bash', '-c', inside, folder, ...command], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
@@ -58,7 +58,7 @@ export function startSidecar(folder: string, env: Record<string, string> = {}): 
       REKEY_SERVICE_ACCOUNT: 'default',
       KUBERNETES_SERVICE_HOST: '127.0.0.1',
       KUBERNETES_SERVICE_PORT: '1',
-      ...variables(),
+      ...variables,
       ...env,
     },
   });

@@ -4,6 +4,7 @@ import { createWriteStream, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '@rekey/lib/free-port.fixture.ts';
 import { temporaryFolder, until } from '@rekey/lib/process.real.ts';
+import { imageOf } from '../dockerfile.ts';
 import { cpu, stop } from '../process.ts';
 import type { Cluster } from './cluster.ts';
 import { namespace, operatorName } from './cluster.ts';
@@ -20,8 +21,10 @@ export interface RunningOperator {
   stop: () => Promise<void>;
 }
 
-/** Those of the image. `--max-old-space-size-percentage` would take the whole machine for a container; the chart's limit is 256Mi. */
-const flags = ['--max-semi-space-size=2', '--max-old-space-size=154', '--disable-sigusr1'];
+/** `--max-old-space-size-percentage` would take the whole machine for a container; the chart's limit is 256Mi, of which the image takes 60 %. */
+const heap = '--max-old-space-size=154';
+const { flags, variables } = imageOf('operator');
+const shipped = [...flags.filter((flag) => !flag.startsWith('--max-old-space-size-percentage')), heap];
 const sampleMilliseconds = 100;
 
 export async function startOperator({ api, environment }: Cluster): Promise<RunningOperator> {
@@ -32,7 +35,10 @@ export async function startOperator({ api, environment }: Cluster): Promise<Runn
   const program = new URL('../../build/operator/main.js', import.meta.url).pathname;
   const log = createWriteStream(join(folder, 'log'));
   const start = (): ChildProcess => {
-    const child = spawn(process.execPath, [...flags, program], { env: { ...environment, ...pod }, stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [...shipped, program], {
+      env: { ...variables, ...environment, ...pod },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     child.stdout.pipe(log, { end: false });
     return child;
   };

@@ -8,6 +8,7 @@ import { githubCredential, probePod, sandbox, startProbe } from './lib/sandbox.t
 import { canary, newSecret } from './lib/secret.ts';
 import { connect } from './lib/stack.ts';
 import type { Stack } from './lib/stack.ts';
+import { explainIfLate } from './lib/why.ts';
 
 const space = 'e2e-availability';
 const path = `mcp/${space}-probe`;
@@ -62,7 +63,9 @@ test('the leader is killed in the moment of a rotation: another one leads, and w
     const version = await write();
     const at = Date.now();
     process.kill(await processOf(killed, 'operator'), 'SIGKILL');
-    took.push(((await propagated('probe', version, 60, space)) - at) / 1000);
+    const seconds = ((await propagated('probe', version, 60, space)) - at) / 1000;
+    await explainIfLate('probe', space, at, seconds);
+    took.push(seconds);
   }
   say(`the status was right after ${took.join(', ')} s`);
   expect(Math.max(...took)).toBeLessThanOrEqual(10); // the promise of the issue, not a benchmark

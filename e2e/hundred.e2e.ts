@@ -6,6 +6,7 @@ import { allReady, kill, leader } from './lib/operators.ts';
 import { say, until } from './lib/run.ts';
 import { connect, startFleet } from './lib/stack.ts';
 import type { Stack } from './lib/stack.ts';
+import { explainIfLate } from './lib/why.ts';
 import { fleet } from './servers/fleet.ts';
 import type { Server } from './servers/fleet.ts';
 
@@ -29,7 +30,13 @@ beforeAll(async () => {
 /** Rotates these servers, their old keys revoked in the same instant; resolves with the seconds until each one's status said so. */
 async function rotate(servers: readonly Server[]): Promise<number[]> {
   const rotations = await Promise.all(servers.map((server) => stack.keys.rotate(server, { revoke: true })));
-  return Promise.all(rotations.map(async ({ server, version, at }) => ((await propagated(server.name, await version(), 60)) - at) / 1000));
+  return Promise.all(
+    rotations.map(async ({ server, version, at }) => {
+      const seconds = ((await propagated(server.name, await version(), 60)) - at) / 1000;
+      await explainIfLate(server.name, 'tools', at, seconds);
+      return seconds;
+    }),
+  );
 }
 
 const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));

@@ -1,5 +1,4 @@
-import { get, kubectl, list } from './kube.ts';
-import { until } from './run.ts';
+import { followed, get, kubectl, list } from './kube.ts';
 
 export interface CredentialObject {
   metadata: { name: string; namespace: string; generation: number };
@@ -23,16 +22,12 @@ export const credential = (name: string, namespace = 'tools'): Promise<Credentia
   get<CredentialObject>('mcpcredential', name, '-n', namespace);
 
 /** Waits until every pod of a credential uses the version; resolves with when that was seen. */
-export async function propagated(name: string, version: string, seconds = 120, namespace = 'tools'): Promise<number> {
-  await until(`${name}: every pod on version ${version}`, seconds, async () => {
-    const object = await credential(name, namespace);
-    const done =
-      object.status?.version === version &&
-      condition(object, 'Propagated')?.status === 'True' &&
-      object.status.pods?.current === object.status.pods?.bound;
-    return done ? true : undefined;
-  });
-  return Date.now();
+export function propagated(name: string, version: string, seconds = 120, namespace = 'tools'): Promise<number> {
+  const done = (object: CredentialObject): boolean =>
+    object.status?.version === version &&
+    condition(object, 'Propagated')?.status === 'True' &&
+    object.status.pods?.current === object.status.pods?.bound;
+  return followed(`${name}: every pod on version ${version}`, seconds, ['mcpcredential', name, '-n', namespace], done);
 }
 
 export const patch = (name: string, spec: object, namespace = 'tools'): Promise<string> =>

@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import { home, run, until } from './run.ts';
 
 export const kubeconfig = join(home, 'run/etc/admin.conf');
@@ -41,6 +44,34 @@ export async function get<T = Thing>(...args: string[]): Promise<T> {
 
 export async function list<T = Thing>(...args: string[]): Promise<T[]> {
   return (await get<{ items: T[] }>(...args)).items;
+}
+
+/**
+ * Follows one object until it is as it should be, by one watch: a kubectl for each look would take a core from what is looked at.
+ * Resolves when that was told, in milliseconds since 1970; rejects with `what` when the time is over.
+ */
+export async function followed<T>(what: string, seconds: number, args: readonly string[], accept: (object: T) => boolean): Promise<number> {
+  const end = Date.now() + seconds * 1000;
+  while (Date.now() < end) {
+    const at = await watched(args, end - Date.now(), accept);
+    if (at !== undefined) return at;
+    await pause(250);
+  }
+  throw new Error(`not within ${seconds} s: ${what}`);
+}
+
+/** Undefined when the watch ended first: the object was not there, or the API server closed it. */
+async function watched<T>(args: readonly string[], milliseconds: number, accept: (object: T) => boolean): Promise<number | undefined> {
+  const signal = AbortSignal.timeout(milliseconds);
+  const command = ['get', ...args, '--watch', '-o', 'jsonpath={@}{"\\n"}'];
+  const child = spawn(kubectlPath, command, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'ignore'], signal });
+  child.on('error', () => undefined); // the time is over
+  try {
+    for await (const line of createInterface(child.stdout)) if (accept(JSON.parse(line) as T)) return Date.now();
+    return undefined;
+  } finally {
+    child.kill();
+  }
 }
 
 export interface Pod {

@@ -27,6 +27,8 @@ export const leaseSeconds = 15;
 /** A leader that could not renew for this long writes no more: 5 s before another may take the Lease. */
 export const deadlineMilliseconds = 10_000;
 export const retryMilliseconds = 2000;
+/** A renewal is missing: who could be the next one looks more often, so that what the leader would do waits less. */
+export const overdueMilliseconds = 500;
 /** Two renewals are missing, or nearly: a leader that lives has one every two seconds. */
 export const silentMilliseconds = 3500;
 
@@ -55,6 +57,11 @@ export function decideLease({ spec, us, able, unchangedMilliseconds, ended }: Ob
 export function isSilent({ spec, us, unchangedMilliseconds }: Omit<Observation, 'ended' | 'able'>): boolean {
   const { holderIdentity = '' } = spec ?? {};
   return holderIdentity !== '' && holderIdentity !== us && unchangedMilliseconds >= silentMilliseconds;
+}
+
+/** Milliseconds until the next look at a record that has not changed for so long, which nobody but its holder writes. */
+export function lookAgainAfter({ holds, unchangedMilliseconds }: { holds: boolean; unchangedMilliseconds: number }): number {
+  return !holds && unchangedMilliseconds >= retryMilliseconds ? overdueMilliseconds : retryMilliseconds;
 }
 
 function durationOf({ leaseDurationSeconds = leaseSeconds }: LeaseSpec): number {

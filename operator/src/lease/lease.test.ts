@@ -1,7 +1,7 @@
 import type { FakeApiServer } from '../api-server.fake.ts';
 import { startFakeApiServer } from '../api-server.fake.ts';
 import { kubernetes } from '../kubernetes.ts';
-import { retryMilliseconds } from './decide.ts';
+import { overdueMilliseconds, retryMilliseconds } from './decide.ts';
 import { identityOf } from './holder.ts';
 import type { FakeLease } from './lease.fake.ts';
 import { fakeLease } from './lease.fake.ts';
@@ -83,6 +83,20 @@ test.each([
   expect(b.holds()).toBe(false);
   await pass(2, b);
   expect(b.holds()).toBe(takes);
+});
+
+test('a Lease that nobody renews is looked at every half second, by those who do not hold it', async () => {
+  const [a, b] = [await replica('a'), await replica('b')];
+  await pass(4, a, b);
+  tick(2);
+  await b.look();
+  tick(2);
+  await a.look();
+  await b.look();
+  expect([a.pauses, b.pauses]).toEqual([
+    [2000, 2000, 2000, 2000],
+    [2000, 2000, 2000, 500, 2000],
+  ]);
 });
 
 test('a container that was started again in its pod takes the Lease of its earlier life', async () => {
@@ -187,6 +201,8 @@ test('of two that see at the same time that nobody leads, one does', async () =>
 
 interface Replica extends Lease {
   said: string[];
+  /** How long it has waited between its looks, in milliseconds. */
+  pauses: number[];
   /** Lets it look at the Lease once more, and resolves when it has. */
   look: () => Promise<void>;
   /** As a process that is killed: it looks no more, and gives nothing back. */
@@ -196,12 +212,15 @@ interface Replica extends Lease {
 /** Resolves once the replica has looked at the Lease for the first time. */
 async function replica(pod: string, options: Partial<LeaseOptions> = {}): Promise<Replica> {
   const said: string[] = [];
+  const pauses: number[] = [];
   let resume = (): void => {};
   let rest = (): void => {};
   let alive = true;
   const pause = (milliseconds: number): Promise<void> => {
     if (!alive) return new Promise(() => {});
-    if (milliseconds !== retryMilliseconds) return new Promise((resolve) => setTimeout(resolve, 300).unref());
+    if (milliseconds !== retryMilliseconds && milliseconds !== overdueMilliseconds)
+      return new Promise((resolve) => setTimeout(resolve, 300).unref());
+    pauses.push(milliseconds);
     rest();
     return new Promise((resolve) => (resume = resolve));
   };
@@ -225,7 +244,7 @@ async function replica(pod: string, options: Partial<LeaseOptions> = {}): Promis
     alive = false;
     return Promise.resolve();
   };
-  const made = { ...elected, said, look, stop };
+  const made = { ...elected, said, pauses, look, stop };
   replicas.push(made);
   return made;
 }

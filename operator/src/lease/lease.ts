@@ -5,7 +5,7 @@ import type { KubernetesObject } from '@rekey/lib/watch.ts';
 import type { Kubernetes } from '../kubernetes.ts';
 import { certainlySince, momentOf, mostSince, systemClock } from './clock.ts';
 import type { Clock, Moment } from './clock.ts';
-import { deadlineMilliseconds, decideLease, heldBy, isSilent, released, retryMilliseconds } from './decide.ts';
+import { deadlineMilliseconds, decideLease, heldBy, isSilent, lookAgainAfter, released } from './decide.ts';
 import type { LeaseSpec, Step } from './decide.ts';
 import { fence } from './fence.ts';
 import type { Fence } from './fence.ts';
@@ -98,7 +98,7 @@ class Election {
       await Promise.race([attempt, pause(attemptMilliseconds, signal)]);
       // After the attempt: a process that was stopped, or a clock that was set, asks once more before it gives up.
       if (this.#renewed !== undefined && !this.holds()) this.#lose();
-      await pause(retryMilliseconds, signal);
+      await pause(lookAgainAfter({ holds: this.#renewed !== undefined, unchangedMilliseconds: this.#unchanged() }), signal);
     }
   }
 
@@ -130,7 +130,8 @@ class Election {
 
   async #decide(lease: LeaseObject | undefined): Promise<Step> {
     const { identity: us, able = () => true } = this.#options;
-    const observed = { able: able(), spec: specOf(lease), us, unchangedMilliseconds: this.#unchanged(lease) };
+    this.#see(lease);
+    const observed = { able: able(), spec: specOf(lease), us, unchangedMilliseconds: this.#unchanged() };
     return decideLease({ ...observed, ended: isSilent(observed) && (await this.#hasEnded(observed.spec ?? {})) });
   }
 
@@ -161,10 +162,14 @@ class Election {
     await this.#options.kubernetes.patch(this.#path(), { metadata: { resourceVersion }, spec });
   }
 
-  #unchanged(lease: LeaseObject | undefined): number {
+  #see(lease: LeaseObject | undefined): void {
     const record = JSON.stringify([lease?.metadata.uid, lease?.spec]);
     if (this.#seen?.record !== record) this.#seen = { record, at: momentOf(this.#clock) };
-    return certainlySince(this.#seen.at, this.#clock);
+  }
+
+  /** Milliseconds since the record that was seen last was seen first. */
+  #unchanged(): number {
+    return this.#seen === undefined ? 0 : certainlySince(this.#seen.at, this.#clock);
   }
 
   #lose(): void {

@@ -23,11 +23,12 @@ export const credential = (name: string, namespace = 'tools'): Promise<Credentia
 
 /** Waits until every pod of a credential uses the version; resolves with when that was seen. */
 export function propagated(name: string, version: string, seconds = 120, namespace = 'tools'): Promise<number> {
-  const done = (object: CredentialObject): boolean =>
+  const isDone = (object: CredentialObject): boolean =>
     object.status?.version === version &&
     condition(object, 'Propagated')?.status === 'True' &&
     object.status.pods?.current === object.status.pods?.bound;
-  return followed(`${name}: every pod on version ${version}`, seconds, ['mcpcredential', name, '-n', namespace], done);
+  const what = `${name}: every pod on version ${version}`;
+  return followed(what, seconds, ['mcpcredential', name, '-n', namespace], (object) => isDone(object as CredentialObject));
 }
 
 export const patch = (name: string, spec: object, namespace = 'tools'): Promise<string> =>

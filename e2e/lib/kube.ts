@@ -50,7 +50,12 @@ export async function list<T = Thing>(...args: string[]): Promise<T[]> {
  * Follows one object until it is as it should be, by one watch: a kubectl for each look would take a core from what is looked at.
  * Resolves when that was told, in milliseconds since 1970; rejects with `what` when the time is over.
  */
-export async function followed<T>(what: string, seconds: number, args: readonly string[], accept: (object: T) => boolean): Promise<number> {
+export async function followed(
+  what: string,
+  seconds: number,
+  args: readonly string[],
+  accept: (object: unknown) => boolean,
+): Promise<number> {
   const end = Date.now() + seconds * 1000;
   while (Date.now() < end) {
     const at = await watched(args, end - Date.now(), accept);
@@ -61,13 +66,13 @@ export async function followed<T>(what: string, seconds: number, args: readonly 
 }
 
 /** Undefined when the watch ended first: the object was not there, or the API server closed it. */
-async function watched<T>(args: readonly string[], milliseconds: number, accept: (object: T) => boolean): Promise<number | undefined> {
+async function watched(args: readonly string[], milliseconds: number, accept: (object: unknown) => boolean): Promise<number | undefined> {
   const signal = AbortSignal.timeout(milliseconds);
   const command = ['get', ...args, '--watch', '-o', 'jsonpath={@}{"\\n"}'];
   const child = spawn(kubectlPath, command, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'ignore'], signal });
   child.on('error', () => undefined); // the time is over
   try {
-    for await (const line of createInterface(child.stdout)) if (accept(JSON.parse(line) as T)) return Date.now();
+    for await (const line of createInterface(child.stdout)) if (accept(JSON.parse(line))) return Date.now();
     return undefined;
   } finally {
     child.kill();

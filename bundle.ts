@@ -7,7 +7,7 @@ import type { Plugin } from 'esbuild';
 // (a source's client) lies in a chunk of its own, so that a sidecar does not pay for it in memory and start-up.
 const programs = {
   operator: ['main'],
-  sidecar: ['main', 'tls-worker'],
+  sidecar: ['main', 'tls/tls-worker'],
 };
 type Program = keyof typeof programs;
 
@@ -79,6 +79,7 @@ async function bundle(program: Program): Promise<void> {
     plugins: [namesOfCommonJs, withoutAxios, googleOverRest, withoutCredentialChain],
     minify: true,
     legalComments: 'external',
+    entryNames: '[name]',
     chunkNames: '[name]-[hash]',
     banner: { js: banner },
     metafile: true,

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startDns } from '../sidecar/src/dns.fake.ts';
+import { startDns } from '../sidecar/src/upstream/dns.fake.ts';
 
 /** The upstream. A sidecar refuses loopback upstreams, so this address is put on the namespace's own device. */
 export const address = '10.0.0.1';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { issue } from '../sidecar/src/issue.ts';
+import { issue } from '../sidecar/src/tls/issue.ts';
 import { address, cores, host } from './namespace.ts';
 import { listening, startOn } from './process.ts';
 

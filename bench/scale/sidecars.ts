@@ -5,7 +5,7 @@ import type { Snapshot } from '@rekey/crds/snapshot.ts';
 import { sourceId } from '@rekey/crds/source-id.ts';
 import { listAndWatch } from '@rekey/lib/watch.ts';
 import type { KubernetesObject } from '@rekey/lib/watch.ts';
-import { BindingWriter } from '../../sidecar/src/binding.ts';
+import { BindingWriter } from '../../sidecar/src/report/binding.ts';
 import { processClock } from '../../sidecar/src/clock.ts';
 import { requester } from './requester.ts';
 import type { Means, Requester } from './requester.ts';
@@ -17,7 +17,7 @@ export interface Used {
   at: number;
 }
 
-/** As sidecar/src/plan.ts spreads the reads of those that hear of a version in the same moment. */
+/** As sidecar/src/credential/plan.ts spreads the reads of those that hear of a version in the same moment. */
 const spreadMilliseconds = 200;
 /** Until the first call with a new version is answered. */
 const callMilliseconds = 300;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import https from 'node:https';
 import { fakeApiServer } from '../../sidecar/src/api-server.fake.ts';
-import { issue } from '../../sidecar/src/issue.ts';
+import { issue } from '../../sidecar/src/tls/issue.ts';
 import { address, host, startNames } from '../namespace.ts';
 import { mountPod, placeholder } from '../pod.ts';
 import { memory } from '../process.ts';

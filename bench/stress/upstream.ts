@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import https from 'node:https';
 import { gzipSync } from 'node:zlib';
-import type { Delivery } from '../../sidecar/src/certificate.ts';
+import type { Delivery } from '../../sidecar/src/tls/certificate.ts';
 import { address } from '../namespace.ts';
 import { Fingerprint, Paced, bytesOf, eventOf, repeated } from './content.ts';
 

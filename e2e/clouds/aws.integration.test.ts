@@ -10,7 +10,7 @@ import { Failure } from '@rekey/lib/reason.ts';
 import { keyId, signedToken } from '@rekey/lib/token.fixture.ts';
 import { awsMetadata } from '@rekey/operator/poll/aws.ts';
 import type { MetadataSource } from '@rekey/operator/poll/poll.ts';
-import { issue } from '@rekey/sidecar/issue.ts';
+import { issue } from '@rekey/sidecar/tls/issue.ts';
 import { awsSource } from '@rekey/sidecar/source/aws/aws.ts';
 import { keepsPromises } from '@rekey/sidecar/source/promises.fixture.ts';
 import type { Owner } from '@rekey/sidecar/source/promises.fixture.ts';

@@ -7,7 +7,7 @@ import { Failure } from '@rekey/lib/reason.ts';
 import { keyId, signedToken } from '@rekey/lib/token.fixture.ts';
 import { gcpMetadata } from '@rekey/operator/poll/gcp.ts';
 import type { MetadataSource } from '@rekey/operator/poll/poll.ts';
-import { issue } from '@rekey/sidecar/issue.ts';
+import { issue } from '@rekey/sidecar/tls/issue.ts';
 import { bearsFaults } from '@rekey/sidecar/source/contract.fixture.ts';
 import { gcpSource } from '@rekey/sidecar/source/gcp/gcp.ts';
 import { keepsPromises } from '@rekey/sidecar/source/promises.fixture.ts';

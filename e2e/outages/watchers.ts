@@ -7,8 +7,8 @@ import { adminToken } from '@rekey/operator/controller/api-server.real.ts';
 import type { RealApiServer } from '@rekey/operator/controller/api-server.real.ts';
 import { startController } from '@rekey/operator/controller/start.ts';
 import { temporaryFolder, until } from '@rekey/lib/process.real.ts';
-import { startCredentials } from '@rekey/sidecar/credentials.ts';
-import { trustedBy } from '@rekey/sidecar/trust.ts';
+import { startCredentials } from '@rekey/sidecar/credential/credentials.ts';
+import { trustedBy } from '@rekey/sidecar/tls/trust.ts';
 import { Registry } from 'prom-client';
 
 // The operator's controller and a sidecar's credentials, as they are in their pods, both by way of a port of loopback.

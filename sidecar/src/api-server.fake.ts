@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { FakeServer } from './https.fake.ts';
-import { fakeServer, json } from './https.fake.ts';
+import type { FakeServer } from './upstream/https.fake.ts';
+import { fakeServer, json } from './upstream/https.fake.ts';
 
 interface Thing {
   metadata: { name: string; namespace?: string; resourceVersion?: string };

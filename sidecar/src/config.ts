@@ -1,7 +1,7 @@
 import { collectorUrl, mounts } from '@rekey/crds/names.ts';
 import type { Snapshot } from '@rekey/crds/snapshot.ts';
 import type { Level } from '@rekey/lib/log.ts';
-import { snapshotOf } from './snapshot.ts';
+import { snapshotOf } from './credential/snapshot.ts';
 
 /** Everything that the sidecar is told from outside: by the webhook through the environment and the projected volume. */
 export interface Config {

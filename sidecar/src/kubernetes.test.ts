@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { FakeApiServer } from './api-server.fake.ts';
 import { fakeApiServer, write } from './api-server.fake.ts';
-import { fakeServer } from './https.fake.ts';
+import { fakeServer } from './upstream/https.fake.ts';
 import type { Kubernetes } from './kubernetes.ts';
 import { kubernetes } from './kubernetes.ts';
 

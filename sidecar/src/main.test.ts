@@ -3,7 +3,7 @@ import type { ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { openHealth } from './health.ts';
+import { openHealth } from './report/health.ts';
 import type { FakePod } from './pod.fake.ts';
 import { answerTo, bearer, call, configOf, startPod, until } from './pod.fake.ts';
 import { startSidecar } from './start.ts';

@@ -12,11 +12,11 @@ import type { CredentialSpec } from '@rekey/crds/credential.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { Reason } from '@rekey/lib/reason.ts';
 import { SecretValue } from '@rekey/lib/secret-value.ts';
-import type { KeyPair } from './certificate.ts';
+import type { KeyPair } from './tls/certificate.ts';
 import type { Config } from './config.ts';
-import type { Grant, LiveCredential } from './credential.ts';
-import type { CredentialsContext } from './credentials.ts';
-import { issue } from './issue.ts';
+import type { Grant, LiveCredential } from './credential/credential.ts';
+import type { CredentialsContext } from './credential/credentials.ts';
+import { issue } from './tls/issue.ts';
 import type { Sidecar, SidecarOptions } from './start.ts';
 import { startSidecar } from './start.ts';
 

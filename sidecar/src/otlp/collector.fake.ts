@@ -3,7 +3,7 @@ import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { issue } from '../issue.ts';
+import { issue } from '../tls/issue.ts';
 
 // A collector that takes nothing but what opentelemetry/proto/logs/v1/logs.proto allows, in the JSON mapping of protobuf. A real one is
 // more patient: it drops fields that it does not know, and takes numbers in place of strings.

@@ -1,10 +1,10 @@
-import { use } from '../audit.fixture.ts';
+import { use } from '../report/audit.fixture.ts';
 import { fakeClock } from '../clock.fake.ts';
 import type { FakeClock } from '../clock.fake.ts';
 import { until } from '../pod.fake.ts';
 import type { FakeCollector } from './collector.fake.ts';
 import { startCollector } from './collector.fake.ts';
-import { trustedBy } from '../trust.ts';
+import { trustedBy } from '../tls/trust.ts';
 import { OtlpLogs } from './logs.ts';
 import { postTo } from './post.ts';
 

@@ -1,4 +1,4 @@
-import type { Use, Who } from '../audit.ts';
+import type { Use, Who } from '../report/audit.ts';
 import type { Clock } from '../clock.ts';
 import type { Posted } from './answer.ts';
 import { fateOf } from './answer.ts';

@@ -3,7 +3,7 @@ import https from 'node:https';
 import type { LookupFunction } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { readBytes } from '@rekey/lib/body.ts';
-import { http } from '../node-http.ts';
+import { http } from '../report/node-http.ts';
 import type { Posted } from './answer.ts';
 
 export interface PostOptions {

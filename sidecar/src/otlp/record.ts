@@ -1,4 +1,4 @@
-import type { Use, Who } from '../audit.ts';
+import type { Use, Who } from '../report/audit.ts';
 
 /** The scope and the resource of all records: who writes them. */
 export function envelope({ namespace, pod, serviceAccount }: Who): { before: string; after: string } {

@@ -1,4 +1,4 @@
-import type { Use, Who } from '../audit.ts';
+import type { Use, Who } from '../report/audit.ts';
 import { processClock } from '../clock.ts';
 import { OtlpLogs } from './logs.ts';
 import { postTo } from './post.ts';

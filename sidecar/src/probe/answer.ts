@@ -1,7 +1,7 @@
 import type { ProbeResult } from '@rekey/crds/binding.ts';
 import type { CredentialSpec, Refusal } from '@rekey/crds/credential.ts';
 import { parseJson } from '@rekey/lib/body.ts';
-import { textAt } from '../refused.ts';
+import { textAt } from '../inject/refused.ts';
 import type { ProbeAnswer } from './request.ts';
 
 export type Judged = Pick<ProbeResult, 'outcome'> & { status: number; reason?: string; message?: string };

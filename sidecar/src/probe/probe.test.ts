@@ -7,14 +7,14 @@ import { fakeApiServer } from '../api-server.fake.ts';
 import type { FakeApiServer } from '../api-server.fake.ts';
 import { fakeClock } from '../clock.fake.ts';
 import type { FakeClock } from '../clock.fake.ts';
-import type { LiveCredential } from '../credential.ts';
-import { startCredentials } from '../credentials.ts';
-import type { LiveCredentials } from '../credentials.ts';
-import { fakeServer, json } from '../https.fake.ts';
-import type { FakeServer } from '../https.fake.ts';
+import type { LiveCredential } from '../credential/credential.ts';
+import { startCredentials } from '../credential/credentials.ts';
+import type { LiveCredentials } from '../credential/credentials.ts';
+import { fakeServer, json } from '../upstream/https.fake.ts';
+import type { FakeServer } from '../upstream/https.fake.ts';
 import { fakeVault } from '../source/vault/vault.fake.ts';
 import type { FakeVault } from '../source/vault/vault.fake.ts';
-import { trustedBy } from '../trust.ts';
+import { trustedBy } from '../tls/trust.ts';
 
 // The whole sidecar but its door: a real API server's protocol, a vault, and an upstream that knows which values are good.
 

@@ -4,7 +4,7 @@ import { backoff } from '@rekey/lib/backoff.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import { SecretValue } from '@rekey/lib/secret-value.ts';
 import type { Clock } from '../clock.ts';
-import type { Question } from '../resource.ts';
+import type { Question } from '../credential/resource.ts';
 import { fingerprint } from '../source/fingerprint.ts';
 import { accountIn, judgeProbe } from './answer.ts';
 import type { Judged } from './answer.ts';

@@ -8,7 +8,7 @@ import { readText } from '@rekey/lib/body.ts';
 import { errorCode } from '@rekey/lib/log.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { SecretValue } from '@rekey/lib/secret-value.ts';
-import { carrying, find, targetWith, twins } from '../inject.ts';
+import { carrying, find, targetWith, twins } from '../inject/inject.ts';
 
 /** One request with one value, built as a call of the server would be. */
 export interface ProbeRequest {

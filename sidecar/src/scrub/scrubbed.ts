@@ -1,5 +1,5 @@
 import type { Transform } from 'node:stream';
-import { endToEnd, linesOf } from '../hop.ts';
+import { endToEnd, linesOf } from '../http/hop.ts';
 import { Chunked } from '../http/chunked.ts';
 import { fieldOf, Names } from '../http/fields.ts';
 import type { ResponseHead } from '../http/response-head.ts';

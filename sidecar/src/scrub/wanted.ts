@@ -1,4 +1,4 @@
-import type { Used } from '../uses.ts';
+import type { Used } from '../inject/uses.ts';
 import { needlesOf } from './needles.ts';
 import type { Wanted } from './scrubbed.ts';
 

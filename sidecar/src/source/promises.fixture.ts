@@ -8,9 +8,9 @@ import { Failure } from '@rekey/lib/reason.ts';
 import type { Reason } from '@rekey/lib/reason.ts';
 import type { FakeClock } from '../clock.fake.ts';
 import { fakeClock } from '../clock.fake.ts';
-import { Live } from '../live.ts';
-import type { Resource } from '../resource.ts';
-import { Stores } from '../stores.ts';
+import { Live } from '../credential/live.ts';
+import type { Resource } from '../credential/resource.ts';
+import { Stores } from '../credential/stores.ts';
 
 /** A real source with one secret, as its owner holds it. */
 export interface Owner {

@@ -1,6 +1,6 @@
 import { throughTls } from '../../entrance.ts';
-import { check } from '../../head.ts';
-import type { Rule, Table } from '../../rule.ts';
+import { check } from '../../call/head.ts';
+import type { Rule, Table } from '../../inject/rule.ts';
 import { requestBody } from '../body-reader.ts';
 import { closes } from '../control.ts';
 import { findHead } from '../find-head.ts';

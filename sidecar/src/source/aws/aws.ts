@@ -10,7 +10,7 @@ import { clientSettings } from '@rekey/lib/aws/client.ts';
 import { assumeRole, stsEndpoint } from '@rekey/lib/aws/role.ts';
 import { agentOf } from '@rekey/lib/exchange.ts';
 import { Failure } from '@rekey/lib/reason.ts';
-import { textValue } from '../../value.ts';
+import { textValue } from '../value.ts';
 import { Attempts, usual } from '@rekey/lib/attempts.ts';
 import type { Limits } from '@rekey/lib/attempts.ts';
 import { Session } from '@rekey/lib/session.ts';

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { FakeServer } from '../../https.fake.ts';
-import { fakeServer, json } from '../../https.fake.ts';
+import type { FakeServer } from '../../upstream/https.fake.ts';
+import { fakeServer, json } from '../../upstream/https.fake.ts';
 import { crc32c } from './crc32c.ts';
 
 /** As much of STS, IAM credentials and Secret Manager as the source asks for, under one name, on loopback. */

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { Limits } from '@rekey/lib/attempts.ts';
-import { json } from '../../https.fake.ts';
+import { json } from '../../upstream/https.fake.ts';
 import type { Provider } from '../contract.fixture.ts';
 import { bearsFaults } from '../contract.fixture.ts';
 import type { Reading, Source } from '../source.ts';

@@ -16,7 +16,7 @@ import { clientOptions } from '@rekey/lib/gcp/options.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { SecretValue } from '@rekey/lib/secret-value.ts';
 import { Session } from '@rekey/lib/session.ts';
-import { textValue } from '../../value.ts';
+import { textValue } from '../value.ts';
 import type { Reading, Source, SourceContext } from '../source.ts';
 import { crc32c } from './crc32c.ts';
 

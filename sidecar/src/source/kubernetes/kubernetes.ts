@@ -6,7 +6,7 @@ import type { CredentialSource, KubernetesReference } from '@rekey/crds/credenti
 import { errorCode } from '@rekey/lib/log.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { SecretValue } from '@rekey/lib/secret-value.ts';
-import { textValue, withUser } from '../../value.ts';
+import { textValue, withUser } from '../value.ts';
 import { Fingerprints } from '../fingerprint.ts';
 import type { Reading, Source, SourceContext } from '../source.ts';
 

@@ -1,5 +1,5 @@
 import { Failure } from '@rekey/lib/reason.ts';
-import { valueOf } from '../../value.ts';
+import { valueOf } from '../value.ts';
 import type { Reading } from '../source.ts';
 
 /** What came back: HTTP status, and the body when it was JSON. */

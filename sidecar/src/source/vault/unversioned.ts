@@ -1,6 +1,6 @@
 import { Failure } from '@rekey/lib/reason.ts';
 import type { SecretValue } from '@rekey/lib/secret-value.ts';
-import { valueOf } from '../../value.ts';
+import { valueOf } from '../value.ts';
 import type { Answer, Asked } from './answer.ts';
 import { denied, fields, invalid, isFields, isRefusal, notThere, troubled } from './answer.ts';
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { FakeServer } from '../../https.fake.ts';
-import { fakeServer, json } from '../../https.fake.ts';
+import type { FakeServer } from '../../upstream/https.fake.ts';
+import { fakeServer, json } from '../../upstream/https.fake.ts';
 
 export const vaultName = 'vault.test';
 

@@ -26,6 +26,25 @@ test('what a pod reports concerns its credentials, and not the binding that was 
   expect(reached({ ...before, status })).toEqual(['credentials']);
 });
 
+test.each<[string, string[]]>([
+  ['one of them has another version', ['github 2', 'slack 1']],
+  ['one of them is gone', ['slack 1']],
+])('a report concerns the credentials of which it says something new: %s', (_name, uses) => {
+  const reporting = (texts: readonly string[]): Binding => {
+    const credentials = texts.map((text) => text.split(' ') as [string, string]).map(([name, version]) => ({ name, version, since: '' }));
+    return { ...before, status: { credentials } };
+  };
+  const [state, keys, asked] = [emptyState(), [] as string[], [] as string[]];
+  for (const name of ['github', 'slack']) {
+    state.credentials.set({ metadata: { name, namespace: 'tools' }, spec: { version: '' }, status: { version: '1' } } as never);
+  }
+  const queues = { credentials: { add: (key: string) => keys.push(key) } } as unknown as Queues;
+  const change = { kind: 'bindings', key: 'tools/a', before: reporting(['github 1', 'slack 1']), after: reporting(uses) } as const;
+  route(change, { queues, state, ask: (key) => asked.push(key) });
+  expect(keys).toEqual(['tools/github']);
+  expect(asked).toEqual(uses.includes('github 2') ? ['tools/github'] : []);
+});
+
 test.each<[string, Binding | undefined]>([
   ['is gone', undefined],
   ['was made again', { ...before, metadata: { ...before.metadata, uid: '2' } }],

@@ -61,8 +61,7 @@ const routers: Record<Kind, Router> = {
     const [old, next] = [usesOf(before), usesOf(after)];
     // A thousand pods report within seconds, and what they report says nothing of what we made.
     if (!same(madeOf(before), madeOf(after))) queues.pods.add(key, 'paced');
-    if (same(old, next)) return;
-    for (const use of next.length > 0 ? next : old) addReport(namespaceOf(key), use, { queues, state, ask });
+    for (const use of changedUses(old, next)) addReport(namespaceOf(key), use, { queues, state, ask });
   },
 
   pods: ({ key, before, after }, { queues, state }) => {
@@ -87,6 +86,17 @@ function usesOf(binding: KubernetesObject | undefined): readonly Use[] {
   return (binding as Binding | undefined)?.status?.credentials ?? [];
 }
 
+/** A pod carries several credentials, and a report of one says nothing of the others: those would keep a queue busy for whom it matters. */
+function changedUses(old: readonly Use[], next: readonly Use[]): Pick<Use, 'name' | 'version'>[] {
+  const changed = next.filter((use) => !same(nameIn(old, use), use));
+  const gone = old.filter((use) => nameIn(next, use) === undefined);
+  return [...changed, ...gone.map(({ name }) => ({ name }))];
+}
+
+function nameIn(uses: readonly Use[], { name }: Use): Use | undefined {
+  return uses.find((use) => use.name === name);
+}
+
 /** What the operator writes of a binding. */
 function madeOf(binding: KubernetesObject | undefined): unknown {
   if (binding === undefined) return undefined;
@@ -108,7 +118,7 @@ function addRefresh(
 
 const askedOf = (credential: Credential | undefined): string | undefined => credential?.metadata.annotations?.[refreshAnnotation];
 
-function addReport(namespace: string, { name, version }: Use, { queues, state, ask }: RouteContext): void {
+function addReport(namespace: string, { name, version }: Pick<Use, 'name' | 'version'>, { queues, state, ask }: RouteContext): void {
   const credential = state.credentials.get(`${namespace}/${name}`);
   if (credential === undefined) return;
   if (isNewer(version, credential)) ask(keyOf(credential));

@@ -28,7 +28,9 @@ export function propagated(name: string, version: string, seconds = 120, namespa
     condition(object, 'Propagated')?.status === 'True' &&
     object.status.pods?.current === object.status.pods?.bound;
   const what = `${name}: every pod on version ${version}`;
-  return followed(what, seconds, ['mcpcredential', name, '-n', namespace], (object) => isDone(object as CredentialObject));
+  // As a list of one: of an object that it gets by its name kubectl drops the first event, which may be the one that is waited for.
+  const args = ['mcpcredentials', '-n', namespace, `--field-selector=metadata.name=${name}`];
+  return followed(what, seconds, args, (object) => isDone(object as CredentialObject));
 }
 
 export const patch = (name: string, spec: object, namespace = 'tools'): Promise<string> =>

@@ -2,11 +2,11 @@ import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import https from 'node:https';
 import { join } from 'node:path';
+import { builtProgram } from '@rekey/lib/process.real.ts';
 import { signedToken } from '@rekey/lib/token.fixture.ts';
 import { address, cores, vaultHost } from './namespace.ts';
 import type { Place } from './pod.ts';
 import { listening, startOn } from './process.ts';
-import { programs } from './world.ts';
 import type { World } from './world.ts';
 
 /** A Vault with one secret, the place where a pod reads it, and how its owner writes a new version of it. */
@@ -23,7 +23,7 @@ const port = 8200;
 export async function startVault({ folder, value }: Pick<World, 'folder' | 'value'>): Promise<OwnVault> {
   const listen = [`-dev-listen-address=${address}:${port}`, '-dev-root-token-id=root', '-dev-no-store-token'];
   const tls = ['-dev-tls', `-dev-tls-cert-dir=${folder}`, `-dev-tls-san=${vaultHost}`];
-  const child = startOn(cores.others, [join(programs, 'vault'), 'server', '-dev', ...listen, ...tls], {
+  const child = startOn(cores.others, [builtProgram('vault'), 'server', '-dev', ...listen, ...tls], {
     env: { HOME: folder },
     stdio: 'ignore',
   });

@@ -1,13 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { builtProgram } from '@rekey/lib/process.real.ts';
 import { issue } from '../sidecar/src/tls/issue.ts';
 import { address, cores, host } from './namespace.ts';
 import { listening, startOn } from './process.ts';
 
-/** Programs that are fetched once. */
-export const programs = join(process.env['REKEY_E2E_HOME'] ?? join(homedir(), '.cache/rekey-e2e'), 'bin');
 const value = `sk-bench-${randomBytes(16).toString('hex')}`;
 
 /** What all proxies of a run share: an upstream that checks the credential, certificates, and the credential's value. */
@@ -56,7 +54,7 @@ const ports: Record<Peer, number> = { envoy: 8401, nginx: 8101, haproxy: 8201 };
 /** Envoy goes by the name's end. */
 const templates = { envoy: 'envoy.yaml', nginx: 'nginx.conf', haproxy: 'haproxy.cfg', upstream: 'upstream.conf' };
 const commands: Record<Peer, (configuration: string) => string[]> = {
-  envoy: (path) => [join(programs, 'envoy'), '-c', path, '--concurrency', '1', '-l', 'error', '--disable-hot-restart'],
+  envoy: (path) => [builtProgram('envoy'), '-c', path, '--concurrency', '1', '-l', 'error', '--disable-hot-restart'],
   nginx: (path) => ['nginx', '-e', 'stderr', '-c', path],
   haproxy: (path) => ['haproxy', '-db', '-f', path],
 };

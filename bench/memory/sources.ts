@@ -1,16 +1,15 @@
-import type { ChildProcess } from 'node:child_process';
 import { execFileSync, spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import https from 'node:https';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { CredentialSource } from '@rekey/crds/credential.ts';
 import type { StoreSpec } from '@rekey/crds/store.ts';
 import { storeSpec } from '@rekey/crds/store.ts';
+import { until } from '@rekey/lib/process.real.ts';
 import { keyId, signedToken } from '@rekey/lib/token.fixture.ts';
+import { startVault } from '@rekey/lib/vault.real.ts';
 import { control as awsControl, front as awsFront } from '../../e2e/clouds/aws-front.ts';
 import type { AWS } from '../../e2e/clouds/aws-front.ts';
 import { control as gcpControl, front as gcpFront } from '../../e2e/clouds/gcp-front.ts';
@@ -28,7 +27,6 @@ export interface Running {
 }
 
 const root = new URL('../../', import.meta.url).pathname;
-const home = process.env['REKEY_E2E_HOME'] ?? join(homedir(), '.cache/rekey-e2e');
 const value = 'sk-bench-0123456789';
 const issuer = 'https://cluster.example';
 const signer = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -80,48 +78,22 @@ function ended(server: Server): void {
 }
 
 /** The real Vault in dev mode; pods log in by tokens that it verifies by a key, since there is no cluster to ask. */
-async function vault(folder: string): Promise<Running> {
-  const port = 18_200;
-  const listen = [`-dev-listen-address=127.0.0.1:${port}`, '-dev-root-token-id=root', '-dev-no-store-token'];
-  const child = spawn(join(home, 'bin/vault'), ['server', '-dev', '-dev-tls', `-dev-tls-cert-dir=${folder}`, ...listen], {
-    stdio: 'ignore',
-  });
-  const caBundle = await until(child, () => readFileSync(join(folder, 'vault-ca.pem'), 'utf8'));
-  const write = (path: string, body: object): Promise<void> => asRoot(port, caBundle, path, body);
-  await until(child, () => write('sys/policies/acl/mcp', { policy: 'path "kv/data/mcp/*" { capabilities = ["read"] }' }));
-  await write('sys/mounts/kv', { type: 'kv', options: { version: '2' } });
-  await write('sys/auth/jwt', { type: 'jwt' });
-  await write('auth/jwt/config', { jwt_validation_pubkeys: [signer.publicKey.export({ type: 'spki', format: 'pem' })] });
+async function vault(): Promise<Running> {
+  const { address, caBundle, call, stop } = await startVault();
+  await call('POST', 'sys/policies/acl/mcp', { policy: 'path "kv/data/mcp/*" { capabilities = ["read"] }' });
+  await call('POST', 'sys/mounts/kv', { type: 'kv', options: { version: '2' } });
+  await call('POST', 'sys/auth/jwt', { type: 'jwt' });
+  await call('POST', 'auth/jwt/config', { jwt_validation_pubkeys: [signer.publicKey.export({ type: 'spki', format: 'pem' })] });
   const bound = { bound_audiences: ['vault'], user_claim: 'sub', bound_subject: subject };
-  await write('auth/jwt/role/mcp', { role_type: 'jwt', ...bound, token_policies: ['mcp'] });
-  await write('kv/data/mcp/github', { data: { token: value } });
+  await call('POST', 'auth/jwt/role/mcp', { role_type: 'jwt', ...bound, token_policies: ['mcp'] });
+  await call('POST', 'kv/data/mcp/github', { data: { token: value } });
   return {
     source: { vault: { path: 'mcp/github', key: 'token' } },
-    store: storeSpec.parse({ vault: { address: `https://127.0.0.1:${port}`, caBundle, auth: { jwt: { role: 'mcp' } } } }),
+    store: storeSpec.parse({ vault: { address, caBundle, auth: { jwt: { role: 'mcp' } } } }),
     token: tokenOf('vault'),
     secrets: {},
-    stop: () => child.kill(),
+    stop: () => void stop(),
   };
-}
-
-async function asRoot(port: number, ca: string, path: string, body: object): Promise<void> {
-  const status = await new Promise<number>((resolve, reject) => {
-    const options = { host: '127.0.0.1', port, path: `/v1/${path}`, method: 'POST', ca, headers: { 'x-vault-token': 'root' } };
-    const request = https.request(options, (response) => response.resume().on('end', () => resolve(response.statusCode ?? 0)));
-    request.on('error', reject).end(JSON.stringify(body));
-  });
-  if (status >= 300) throw new Error(`Vault answered ${status} to a write of ${path}`);
-}
-
-async function until<T>(child: ChildProcess, ask: () => T | Promise<T>): Promise<T> {
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (tries > 300 || child.exitCode !== null) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
 }
 
 async function aws(folder: string): Promise<Running> {
@@ -142,7 +114,7 @@ async function aws(folder: string): Promise<Running> {
   const tls = certificate(folder);
   const server = awsFront(state, tls);
   const endpoint = await listening(server);
-  await until(moto, () => fetch(`${state.moto}moto-api/`));
+  await until(() => fetch(`${state.moto}moto-api/`));
   await awsControl(state)['POST /secrets']?.({ action: 'CreateSecret', input: { Name: 'mcp/github', SecretString: value } });
   return {
     source: { awsSecretsManager: { secretId: 'mcp/github' } },

@@ -6,8 +6,9 @@ import { freePort } from '@rekey/lib/free-port.fixture.ts';
 import { startApiServer } from '../../operator/src/controller/api-server.real.ts';
 import type { RealApiServer } from '../../operator/src/controller/api-server.real.ts';
 import { builtProgram, temporaryFolder } from '@rekey/lib/process.real.ts';
-import { startVault, trustTokens } from '../../operator/src/poll/vault.real.ts';
-import type { RealVault } from '../../operator/src/poll/vault.real.ts';
+import { startVault } from '@rekey/lib/vault.real.ts';
+import type { RealVault } from '@rekey/lib/vault.real.ts';
+import { trustTokens } from '../../operator/src/poll/vault.real.ts';
 import { startKwok } from './kwok.ts';
 
 /** What the operator is put into: a real API server with all that the chart installs, a real vault, and nodes that kwok plays. */

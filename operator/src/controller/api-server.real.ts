@@ -58,6 +58,15 @@ const issuer = 'https://kubernetes.default.svc';
 /** The real kube-apiserver over etcd, with our CRDs: no nodes and no controllers, so that pods are what a test says they are. `more` are further flags. */
 export async function startApiServer(more: Record<string, string> = {}): Promise<RealApiServer> {
   const etcd = await startEtcd();
+  try {
+    return await serve(etcd, more);
+  } catch (error) {
+    await etcd.stop();
+    throw error;
+  }
+}
+
+async function serve(etcd: Etcd, more: Record<string, string>): Promise<RealApiServer> {
   const folder = temporaryFolder('api-server');
   const { publicKey, privateKey } = generateKeyPairSync('rsa', {
     modulusLength: 2048,
@@ -125,7 +134,12 @@ async function send(url: string, ca: string, { method, body, type = 'application
 /** As kubeadm sets it: from this the API server makes the bookmarks by which a watch is known to live. */
 const progress = '--experimental-watch-progress-notify-interval=5s';
 
-async function startEtcd(): Promise<{ address: string; stop: () => Promise<void> }> {
+interface Etcd {
+  address: string;
+  stop: () => Promise<void>;
+}
+
+async function startEtcd(): Promise<Etcd> {
   const folder = temporaryFolder('etcd');
   const [client, peer] = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
   const urls = { 'listen-client-urls': client, 'advertise-client-urls': client, 'listen-peer-urls': peer };

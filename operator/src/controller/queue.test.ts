@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { until } from '@rekey/lib/process.real.ts';
 import { Queue } from './queue.ts';
 import type { QueueOptions } from './queue.ts';
@@ -123,6 +124,17 @@ test('paced runs of one key keep their distance, and hold no other key', async (
   await end('b');
   expect(ran).toEqual(['a', 'b']);
   stop.abort();
+});
+
+test('a clock that is set back by an hour holds nothing up', async () => {
+  const { queue, ran, end } = start({ spacingMilliseconds: 1, gapMilliseconds: 1 });
+  queue.add('a', 'paced');
+  await end('a');
+  const clock = jest.spyOn(Date, 'now').mockReturnValue(Date.now() - 3_600_000);
+  queue.add('a', 'paced');
+  await end('a');
+  clock.mockRestore();
+  expect(ran).toEqual(['a', 'a']);
 });
 
 test('paced runs of all keys keep their distance', async () => {

@@ -1,4 +1,5 @@
 import { backoff } from '@rekey/lib/backoff.ts';
+import { systemClock } from '../clock.ts';
 
 /** A key that must run soon runs at once; what only counts pods may wait a moment, so that many reports make one write. */
 export type Lane = 'urgent' | 'paced';
@@ -20,6 +21,7 @@ export interface QueueOptions {
   /** Milliseconds until a paced run may write. */
   room?: () => number;
   random?: () => number;
+  /** Of a clock that is never set. */
   now?: () => number;
 }
 
@@ -31,7 +33,7 @@ const defaults = {
   yields: () => false,
   room: () => 0,
   random: Math.random,
-  now: Date.now,
+  now: systemClock.monotonic,
 };
 /** Reports come in bursts: the first of one waits for its neighbours. */
 const gatherMilliseconds = 50;

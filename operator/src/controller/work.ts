@@ -3,6 +3,7 @@ import type { Store } from '@rekey/crds/store.ts';
 import { errorCode } from '@rekey/lib/log.ts';
 import { decideStore } from '../decide/store.ts';
 import { eventRecorder } from '../events.ts';
+import { systemClock } from '../clock.ts';
 import { openMetadataSource } from '../poll/poll.ts';
 import { Polls } from '../poll/schedule.ts';
 import { actOnStore } from './act.ts';
@@ -22,10 +23,13 @@ import type { State } from './state.ts';
 import { ownToken } from './token.ts';
 import type { Change } from './watches.ts';
 
+/** What waits and what is old is measured by a clock that nobody sets: one that is set back by an hour would hold all of it up for an hour. */
+const { monotonic } = systemClock;
+
 /** Starts queues and polls, brings everything to what it should be, and returns what takes in the changes from then on. */
 export function startWork(context: ControllerContext, state: State, signal: AbortSignal): (change: Change) => void {
   const { config, log, now = Date.now, random = Math.random } = context;
-  const budget = new Budget({ now });
+  const budget = new Budget({ now: monotonic });
   const kubernetes = counted(context.kubernetes, budget);
   const metrics = controllerMetrics([context.registry], state);
   const record = eventRecorder({ kubernetes, log, pod: config.pod, now: () => new Date(now()) });
@@ -34,13 +38,13 @@ export function startWork(context: ControllerContext, state: State, signal: Abor
     for (const user of users) if (user.includes('/')) queues.credentials.add(user);
     queues.stores.add(store, 'paced');
   });
-  const missed = new Missed({ kubernetes, state, log, now, random, onChange: (key) => queues.credentials.add(key, 'paced') });
+  const missed = new Missed({ kubernetes, state, log, now: monotonic, random, onChange: (key) => queues.credentials.add(key, 'paced') });
   const credential = { ...act, polls, missed, now, decided: new Map<string, number>() };
   const onError = (key: string, error: unknown, attempt: number): void => {
     metrics.failed(errorCode(error));
     log('warn', 'not reconciled, trying again', { name: key, code: errorCode(error), attempt });
   };
-  const common = { onError, signal, random, now, room: () => budget.wait() };
+  const common = { onError, signal, random, now: monotonic, room: () => budget.wait() };
   const queueOf = (reconcile: (key: string) => Promise<number | undefined | void>, more: Partial<QueueOptions> = {}): Queue =>
     new Queue({ ...common, reconcile: async (key) => (await reconcile(key)) ?? undefined, ...more });
   const queues: Queues = {
@@ -78,7 +82,13 @@ function startPolls(
 ): Polls {
   const identity = `${config.namespace}/${config.serviceAccount}`;
   const token = ownToken(kubernetes, config);
-  return new Polls({ open: (store) => openMetadataSource({ store, token, identity, now, random }), onPoll, onChange, now, random });
+  return new Polls({
+    open: (store) => openMetadataSource({ store, token, identity, now, random }),
+    onPoll,
+    onChange,
+    now: monotonic,
+    random,
+  });
 }
 
 function addAll(queues: Queues, state: State): void {

@@ -10,8 +10,9 @@ import type { KubernetesObject } from '@rekey/lib/watch.ts';
 import { parseAllDocuments } from 'yaml';
 import type { Kubernetes } from '../kubernetes.ts';
 import { builtProgram, until } from '@rekey/lib/process.real.ts';
-import { startVault, trustTokens } from '../poll/vault.real.ts';
-import type { RealVault } from '../poll/vault.real.ts';
+import { startVault } from '@rekey/lib/vault.real.ts';
+import type { RealVault } from '@rekey/lib/vault.real.ts';
+import { trustTokens } from '../poll/vault.real.ts';
 import { findCondition } from '../status.ts';
 import { startApiServer } from './api-server.real.ts';
 

@@ -26,6 +26,7 @@ export interface PollsOptions {
   /** How long a poll waits after its answer, in milliseconds. */
   onPause?: (milliseconds: number) => void;
   quotas?: Quotas;
+  /** Of a clock that is never set; its milliseconds are since any moment. */
   now: () => number;
   random: () => number;
 }
@@ -122,7 +123,7 @@ export class Polls {
       source,
       users: new Set(),
       failures: 0,
-      askedAt: 0,
+      askedAt: Number.NEGATIVE_INFINITY,
       busy: false,
       again: false,
       queued: false,

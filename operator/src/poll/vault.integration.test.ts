@@ -2,8 +2,9 @@ import { createSign, generateKeyPairSync } from 'node:crypto';
 import { openMetadataSource } from './poll.ts';
 import type { MetadataSource } from './poll.ts';
 import { storeAt } from './vault.fake.ts';
-import { startVault, trustTokens } from './vault.real.ts';
-import type { RealVault } from './vault.real.ts';
+import { startVault } from '@rekey/lib/vault.real.ts';
+import type { RealVault } from '@rekey/lib/vault.real.ts';
+import { trustTokens } from './vault.real.ts';
 
 const keys = generateKeyPairSync('rsa', {
   modulusLength: 2048,

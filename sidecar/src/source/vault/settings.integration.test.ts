@@ -9,8 +9,9 @@ import type { Source } from '../source.ts';
 import { unused } from '../unused.fixture.ts';
 import { vaultName } from './vault.fake.ts';
 import { failureOf, readFrom } from './vault.fixture.ts';
-import type { RealVault } from './vault.real.ts';
-import { jwtOf, publicKey, startVault } from './vault.real.ts';
+import { startVault } from '@rekey/lib/vault.real.ts';
+import type { RealVault } from '@rekey/lib/vault.real.ts';
+import { jwtOf, publicKey } from './vault.real.ts';
 import { vaultSource } from './vault.ts';
 
 // What a store and a credential may set, against a real Vault with JWT auth.
@@ -41,14 +42,14 @@ beforeEach(async () => {
 });
 afterEach(() => source.close());
 
-function role(name: string, settings: object): Promise<void> {
+async function role(name: string, settings: object): Promise<void> {
   const bound = { role_type: 'jwt', bound_audiences: ['vault'], user_claim: 'sub', bound_subject: 'system:serviceaccount:tools:default' };
-  return vault.call('POST', `auth/jwt/role/${name}`, { ...bound, token_policies: [name], token_type: 'batch', ...settings });
+  await vault.call('POST', `auth/jwt/role/${name}`, { ...bound, token_policies: [name], token_type: 'batch', ...settings });
 }
 
 function open(settings: Partial<VaultStore> = {}, by = 'mcp', names: LookupFunction = lookup): void {
   const jwt = { mount: 'jwt', role: by, operatorRole: 'rekey-operator', audience: 'vault' };
-  const store = { address: `https://localhost:${vault.port}`, caBundle: vault.ca, mount: 'kv', auth: { jwt }, ...settings };
+  const store = { address: `https://localhost:${vault.port}`, caBundle: vault.caBundle, mount: 'kv', auth: { jwt }, ...settings };
   const token = (): Promise<string> => {
     tokens += 1;
     return Promise.resolve(jwtOf({}));
@@ -135,7 +136,7 @@ describe('a standby that names the active node', () => {
 
   const openStandby = (redirectHosts: string[]): void => {
     const names: LookupFunction = (name, options, callback) => (name === vaultName ? standby.lookup : lookup)(name, options, callback);
-    open({ address: `https://${vaultName}:${standby.port}`, caBundle: `${standby.ca}\n${vault.ca}`, redirectHosts }, 'mcp', names);
+    open({ address: `https://${vaultName}:${standby.port}`, caBundle: `${standby.ca}\n${vault.caBundle}`, redirectHosts }, 'mcp', names);
   };
 
   test('is followed, login and read, and a rotation arrives', async () => {

@@ -8,8 +8,9 @@ import { keepsPromises } from '../promises.fixture.ts';
 import type { Owner } from '../promises.fixture.ts';
 import { unused } from '../unused.fixture.ts';
 import { blockOf, writesIn } from '@rekey/lib/page.fixture.ts';
-import type { RealVault } from './vault.real.ts';
-import { jwtOf, publicKey, signer, startVault } from './vault.real.ts';
+import { startVault } from '@rekey/lib/vault.real.ts';
+import type { RealVault } from '@rekey/lib/vault.real.ts';
+import { jwtOf, publicKey, signer } from './vault.real.ts';
 import { vaultSource } from './vault.ts';
 
 // In place of the kubernetes method, which asks a cluster, the jwt method is mounted: it takes the same login.
@@ -21,7 +22,7 @@ const call: RealVault['call'] = (...request) => vault.call(...request);
 
 beforeAll(async () => {
   vault = await startVault();
-  ({ port, ca } = vault);
+  ({ port, caBundle: ca } = vault);
   await call('POST', 'sys/mounts/kv', { type: 'kv', options: { version: '2' } });
   await call('POST', 'sys/mounts/old', { type: 'kv', options: { version: '1' } });
   await call('POST', 'sys/policies/acl/mcp', { policy });

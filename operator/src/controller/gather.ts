@@ -23,6 +23,7 @@ export interface Known {
 export function gather(credential: Credential, state: State, { reading, missed, specChanged }: Known): Input {
   const { namespace, name } = credential.metadata;
   const alive = state.pods.in(namespace).filter(isAlive);
+  const carriers = alive.filter((pod) => pod.credentials[name] !== undefined).map((pod) => ({ pod, bound: boundPod(pod, name, state) }));
   const uninformed = alive.filter((pod) => pod.credentials[name] === undefined && selects(credential.spec.podSelector, pod.labels));
   const { source, storeRef } = credential.spec;
   const store = hasStore(source) ? state.stores.get(storeRef.name) : undefined;
@@ -35,8 +36,9 @@ export function gather(credential: Credential, state: State, { reading, missed, 
     polled: isPolled(source, store),
     audience: store === undefined ? undefined : audienceOf(store.spec),
     reading,
-    pods: alive.map((pod) => boundPod(pod, name, state)).filter((pod) => pod !== undefined),
-    starting: alive.filter((pod) => isStarting(pod, name, state)).map(({ metadata }) => metadata.name),
+    pods: carriers.map(({ bound }) => bound).filter((bound) => bound !== undefined),
+    // Without a node a pod may never start, and has nothing to use meanwhile.
+    starting: carriers.filter(({ pod, bound }) => bound === undefined && pod.node !== undefined).map(({ pod }) => pod.metadata.name),
     missed: missed === undefined ? undefined : [...missed, ...uninformed.map(missedPod)],
     specChanged,
   };
@@ -64,11 +66,6 @@ function boundPod(pod: Pod, credential: string, state: State): BoundPod | undefi
   const use = useOf(pod, credential, state);
   if (use === undefined && pod.phase !== 'Running') return undefined;
   return { name: pod.metadata.name, labels: pod.labels, injected, workload: pod.workload, use };
-}
-
-/** Without a node it may never start, and has nothing to use meanwhile. */
-function isStarting(pod: Pod, credential: string, state: State): boolean {
-  return pod.credentials[credential] !== undefined && pod.node !== undefined && boundPod(pod, credential, state) === undefined;
 }
 
 /** What the pods that carry the credential report of it. */

@@ -29,16 +29,17 @@ export function rollUp(
 ): Rollup {
   const known = new Set([version, rotation?.phase === 'Canary' ? rotation.candidate : version]);
   const ofSource = pods.filter(({ use }) => version !== undefined && use?.source === source);
-  const current = ofSource.filter(({ use }) => use?.version === version);
+  // A set: of thousands of pods, looking each up in a list of the others takes longer than all the rest.
+  const current = new Set(ofSource.filter(({ use }) => use?.version === version));
   const fallingBack = pods.filter(({ use }) => use?.reason === 'NewVersionRefused');
-  const failing = pods.filter((pod) => (pod.use?.reason ?? '') !== '' && !fallingBack.includes(pod));
+  const failing = pods.filter(({ use }) => (use?.reason ?? '') !== '' && use?.reason !== 'NewVersionRefused');
   return {
     bound: pods.length,
-    current: current.length,
+    current: current.size,
     failing: failing.length,
     accepted: ofSource.filter(({ use }) => known.has(use?.acceptedVersion ?? '')).length,
     waiting: pods
-      .filter((pod) => !current.includes(pod))
+      .filter((pod) => !current.has(pod))
       .map(({ name }) => name)
       .sort(),
     problem: commonest(failing, pods.length),

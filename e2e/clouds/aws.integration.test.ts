@@ -161,6 +161,7 @@ describe('the identities of the page', () => {
       token: () => Promise.resolve(token),
       identity: 'rekey-system/rekey-operator',
       now: Date.now,
+      monotonic: () => performance.now(),
       random: Math.random,
     });
 
@@ -212,6 +213,7 @@ describe('what the operator sees', () => {
       token: () => Promise.resolve(tokenOf(operator)),
       identity: 'rekey-system/rekey-operator',
       now: Date.now,
+      monotonic: () => performance.now(),
       random: Math.random,
     });
     try {

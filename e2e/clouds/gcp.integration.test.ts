@@ -216,6 +216,7 @@ describe('the identities of the page', () => {
       token: () => Promise.resolve(token),
       identity: 'rekey-system/rekey-operator',
       now: Date.now,
+      monotonic: () => performance.now(),
       random: Math.random,
     });
 

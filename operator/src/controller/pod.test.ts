@@ -46,6 +46,11 @@ test('of a pod only what is read is kept', () => {
   });
 });
 
+test('a pod carries no credential named as what every object inherits', () => {
+  const { credentials } = trimPod(whole({ annotations: { 'rekey.dev/snapshot': '{"credentials":[],"stores":[]}' } }));
+  expect([credentials['constructor'], trimPod(whole()).credentials['constructor']]).toEqual([undefined, undefined]);
+});
+
 test.each([undefined, '', '{', '[]', '{"credentials":7}', '{"credentials":[{"name":"x"}]}', 'null'])(
   'a snapshot %p that cannot be read is none',
   (text) => {

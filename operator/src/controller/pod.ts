@@ -73,10 +73,15 @@ function snapshotted(text = '', spec: PodSpec): Pick<Pod, 'credentials' | 'warni
       const given = { hosts: [...hosts], ways: injectedWays(credential), env: env.map((variable) => variable.name), audiences, secrets };
       return [credential.name, given satisfies Injected] as const;
     });
-    return { credentials: Object.fromEntries(injected), warnings: equivalentIdentities(spec, snapshot).map(({ message }) => message) };
+    return { credentials: byName(injected), warnings: equivalentIdentities(spec, snapshot).map(({ message }) => message) };
   } catch {
-    return { credentials: {}, warnings: [] };
+    return { credentials: byName([]), warnings: [] };
   }
+}
+
+/** Without what every object inherits: a credential may be named `constructor`. */
+function byName(entries: readonly (readonly [string, Injected])[]): Record<string, Injected> {
+  return Object.assign(Object.create(null) as Record<string, Injected>, Object.fromEntries(entries));
 }
 
 /** Kinds that `kubectl rollout restart` takes. */

@@ -45,6 +45,10 @@ test.each<[string, string[]]>([
   expect(asked).toEqual(uses.includes('github 2') ? ['tools/github'] : []);
 });
 
+test('what a binding says concerns its credentials anew once it is of another pod', () => {
+  expect(reached({ ...before, spec: { ...before.spec, podUID: 'other' } })).toEqual(['pods', 'credentials']);
+});
+
 test.each<[string, Binding | undefined]>([
   ['is gone', undefined],
   ['was made again', { ...before, metadata: { ...before.metadata, uid: '2' } }],

@@ -58,10 +58,10 @@ const routers: Record<Kind, Router> = {
   },
 
   bindings: ({ key, before, after }, { queues, state, ask }) => {
-    const [old, next] = [usesOf(before), usesOf(after)];
     // A thousand pods report within seconds, and what they report says nothing of what we made.
     if (!same(madeOf(before), madeOf(after))) queues.pods.add(key, 'paced');
-    for (const use of changedUses(old, next)) addReport(namespaceOf(key), use, { queues, state, ask });
+    for (const use of changedUses(before as Binding | undefined, after as Binding | undefined))
+      addReport(namespaceOf(key), use, { queues, state, ask });
   },
 
   pods: ({ key, before, after }, { queues, state }) => {
@@ -82,13 +82,18 @@ const routers: Record<Kind, Router> = {
   roleBindings: ({ key }, { queues }) => queues.namespaces.add(namespaceOf(key), 'paced'),
 };
 
-function usesOf(binding: KubernetesObject | undefined): readonly Use[] {
-  return (binding as Binding | undefined)?.status?.credentials ?? [];
+function usesOf(binding: Binding | undefined): readonly Use[] {
+  return binding?.status?.credentials ?? [];
 }
 
-/** A pod carries several credentials, and a report of one says nothing of the others: those would keep a queue busy for whom it matters. */
-function changedUses(old: readonly Use[], next: readonly Use[]): Pick<Use, 'name' | 'version'>[] {
-  const changed = next.filter((use) => !same(nameIn(old, use), use));
+/**
+ * A pod carries several credentials, and a report of one says nothing of the others: those would keep a queue busy for whom it matters.
+ * Of a binding that another pod takes over all counts: what it says was of nobody before.
+ */
+function changedUses(before: Binding | undefined, after: Binding | undefined): Pick<Use, 'name' | 'version'>[] {
+  const [old, next] = [usesOf(before), usesOf(after)];
+  const isTakenOver = before?.spec.podUID !== after?.spec.podUID;
+  const changed = next.filter((use) => isTakenOver || !same(nameIn(old, use), use));
   const gone = old.filter((use) => nameIn(next, use) === undefined);
   return [...changed, ...gone.map(({ name }) => ({ name }))];
 }

@@ -59,9 +59,14 @@ export function isSilent({ spec, us, unchangedMilliseconds }: Omit<Observation, 
   return holderIdentity !== '' && holderIdentity !== us && unchangedMilliseconds >= silentMilliseconds;
 }
 
-/** Milliseconds until the next look at a record that has not changed for so long, which nobody but its holder writes. */
-export function lookAgainAfter({ holds, unchangedMilliseconds }: { holds: boolean; unchangedMilliseconds: number }): number {
-  return !holds && unchangedMilliseconds >= retryMilliseconds ? overdueMilliseconds : retryMilliseconds;
+/** Milliseconds until the next look, after one that found a record which has not changed for so long. Who could not lead has no hurry. */
+export function lookAgainAfter({ holds, able, unchangedMilliseconds }: Next): number {
+  return !holds && able && unchangedMilliseconds >= retryMilliseconds ? overdueMilliseconds : retryMilliseconds;
+}
+
+interface Next extends Pick<Observation, 'able' | 'unchangedMilliseconds'> {
+  /** Whether we lead. */
+  holds: boolean;
 }
 
 function durationOf({ leaseDurationSeconds = leaseSeconds }: LeaseSpec): number {

@@ -99,6 +99,22 @@ test('a Lease that nobody renews is looked at every half second, by those who do
   ]);
 });
 
+test('a replica that could not lead looks every two seconds, however old the renewal is', async () => {
+  const [a, b] = [await replica('a'), await replica('b', { able: () => false })];
+  await a.stop();
+  await pass(6, b);
+  expect(b.pauses).toEqual([2000, 2000, 2000, 2000]);
+});
+
+test('a look that does not reach the API server has found nothing overdue', async () => {
+  const [a, b] = [await replica('a'), await replica('b')];
+  await a.stop();
+  await pass(2, b);
+  lease.failure = 500;
+  await pass(2, b);
+  expect(b.pauses).toEqual([2000, 500, 2000]);
+});
+
 test('a container that was started again in its pod takes the Lease of its earlier life', async () => {
   const a = await replica('a');
   await a.stop();

@@ -5,7 +5,7 @@ import type { KubernetesObject } from '@rekey/lib/watch.ts';
 import type { Kubernetes } from '../kubernetes.ts';
 import { certainlySince, momentOf, mostSince, systemClock } from '../clock.ts';
 import type { Clock, Moment } from '../clock.ts';
-import { deadlineMilliseconds, decideLease, heldBy, isSilent, lookAgainAfter, released } from './decide.ts';
+import { deadlineMilliseconds, decideLease, heldBy, isSilent, lookAgainAfter, released, retryMilliseconds } from './decide.ts';
 import type { LeaseSpec, Step } from './decide.ts';
 import { fence } from './fence.ts';
 import type { Fence } from './fence.ts';
@@ -75,6 +75,8 @@ class Election {
   readonly #collection: string;
   #renewed: Moment | undefined;
   #seen: { record: string; at: Moment } | undefined;
+  /** Milliseconds; a look that failed has found nothing overdue. */
+  #lookAgainAfter = retryMilliseconds;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
@@ -92,13 +94,14 @@ class Election {
     const { pause = sleep, log } = this.#options;
     const { signal } = this.ended;
     while (!signal.aborted) {
+      this.#lookAgainAfter = retryMilliseconds;
       const attempt = this.#turn().catch((error: unknown) =>
         log('warn', 'the lease could not be read or written', { name: leaseName, code: errorCode(error) }),
       );
       await Promise.race([attempt, pause(attemptMilliseconds, signal)]);
       // After the attempt: a process that was stopped, or a clock that was set, asks once more before it gives up.
       if (this.#renewed !== undefined && !this.holds()) this.#lose();
-      await pause(lookAgainAfter({ holds: this.#renewed !== undefined, unchangedMilliseconds: this.#unchanged() }), signal);
+      await pause(this.#lookAgainAfter, signal);
     }
   }
 
@@ -123,16 +126,25 @@ class Election {
     const { kubernetes, identity } = this.#options;
     const lease = await kubernetes.read<LeaseObject>(this.#path());
     const step = await this.#decide(lease);
+    this.#lookAgainAfter = lookAgainAfter({
+      holds: this.#renewed !== undefined,
+      able: this.#able,
+      unchangedMilliseconds: this.#unchanged(),
+    });
     if (this.ended.signal.aborted || this.#isOvertaken(begun)) return;
     if (this.#renewed !== undefined && lease?.spec?.holderIdentity !== identity) this.#lose();
     else if (step !== 'wait') await this.#hold(lease, step, begun);
   }
 
   async #decide(lease: LeaseObject | undefined): Promise<Step> {
-    const { identity: us, able = () => true } = this.#options;
+    const { identity: us } = this.#options;
     this.#see(lease);
-    const observed = { able: able(), spec: specOf(lease), us, unchangedMilliseconds: this.#unchanged() };
+    const observed = { able: this.#able, spec: specOf(lease), us, unchangedMilliseconds: this.#unchanged() };
     return decideLease({ ...observed, ended: isSilent(observed) && (await this.#hasEnded(observed.spec ?? {})) });
+  }
+
+  get #able(): boolean {
+    return this.#options.able?.() ?? true;
   }
 
   async #hasEnded({ holderIdentity = '', renewTime }: LeaseSpec): Promise<boolean> {

@@ -28,6 +28,7 @@ function open(change: Partial<PollContext>): void {
     token: (audience) => Promise.resolve(`jwt-for-${audience}`),
     identity: 'rekey-system/rekey-operator',
     now: () => time,
+    monotonic: () => time,
     random: () => 0,
     ...change,
   });

@@ -33,6 +33,8 @@ export interface PollContext {
   /** The operator's service account as `namespace/name`, for the sentence that says what to bind the role to. */
   identity: string;
   now: () => number;
+  /** Of a clock that is never set, for how old a login is. */
+  monotonic: () => number;
   random: () => number;
   /** For one question with all its tries; 5 s unless given. */
   milliseconds?: number;

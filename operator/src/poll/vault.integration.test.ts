@@ -33,6 +33,7 @@ const open = (audience = 'vault'): MetadataSource =>
     token: () => tokenFor(audience),
     identity: 'rekey/rekey-operator',
     now: Date.now,
+    monotonic: () => performance.now(),
     random: Math.random,
   });
 

@@ -13,6 +13,7 @@ const now = Date.parse('2026-11-22T12:00:00Z');
 let vault: FakeVault;
 let opened: MetadataSource;
 let time = now;
+let wall = now;
 
 /** The first answers to reads, then the last one for ever; a login always works unless `onLogin` says otherwise. */
 async function vaultThat(reads: Answer[], onLogin: (times: number) => Answer = (times) => login(`t${times}`)): Promise<void> {
@@ -30,14 +31,15 @@ function open(change: Partial<PollContext>): void {
     store: vault.store,
     token: (audience) => Promise.resolve(`jwt-for-${audience}`),
     identity: 'rekey/rekey-operator',
-    now: () => time,
+    now: () => wall,
+    monotonic: () => time,
     random: () => 0,
     ...change,
   });
 }
 
 beforeEach(() => {
-  time = now;
+  [time, wall] = [now, now];
 });
 afterEach(async () => {
   opened.close();
@@ -76,6 +78,14 @@ test('it logs in again after two thirds of the lease', async () => {
   time = now + 401_000;
   await opened.versions(source);
   expect(vault.asked.map(({ token }) => token)).toEqual([undefined, 't1', 't1', undefined, 't2']);
+});
+
+test('it does so even when the clock was set back by an hour', async () => {
+  await vaultThat([metadata(1, { 1: {} })]);
+  await opened.versions(source);
+  [time, wall] = [now + 401_000, now - 3_600_000];
+  await opened.versions(source);
+  expect(vault.asked.map(({ token }) => token)).toEqual([undefined, 't1', undefined, 't2']);
 });
 
 test('a 403 leads to one new login, and a second one to SourceDenied', async () => {

@@ -114,7 +114,10 @@ async function aws(folder: string): Promise<Running> {
   const tls = certificate(folder);
   const server = awsFront(state, tls);
   const endpoint = await listening(server);
-  await until(() => fetch(`${state.moto}moto-api/`));
+  await until(
+    () => fetch(`${state.moto}moto-api/`),
+    () => (moto.exitCode === null ? undefined : new Error(`moto ended with ${moto.exitCode}: is port ${port} taken?`)),
+  );
   await awsControl(state)['POST /secrets']?.({ action: 'CreateSecret', input: { Name: 'mcp/github', SecretString: value } });
   return {
     source: { awsSecretsManager: { secretId: 'mcp/github' } },

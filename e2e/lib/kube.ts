@@ -57,23 +57,35 @@ export async function followed(
   accept: (object: unknown) => boolean,
 ): Promise<number> {
   const end = Date.now() + seconds * 1000;
+  let problem = '';
   while (Date.now() < end) {
-    const at = await watched(args, end - Date.now(), accept);
+    const { at, said } = await watched(args, end - Date.now(), accept);
     if (at !== undefined) return at;
+    problem = said === '' ? problem : ` (${said})`;
     await pause(250);
   }
-  throw new Error(`not within ${seconds} s: ${what}`);
+  throw new Error(`not within ${seconds} s: ${what}${problem}`);
 }
 
-/** Undefined when the watch ended first: the object was not there, or the API server closed it. */
-async function watched(args: readonly string[], milliseconds: number, accept: (object: unknown) => boolean): Promise<number | undefined> {
+/** When it was told, unless the watch ended first: the API server closed it, the time was over, or kubectl `said` what is wrong. */
+async function watched(
+  args: readonly string[],
+  milliseconds: number,
+  accept: (object: unknown) => boolean,
+): Promise<{ at: number | undefined; said: string }> {
   const signal = AbortSignal.timeout(milliseconds);
   const command = ['get', ...args, '--watch', '-o', 'jsonpath={@}{"\\n"}'];
-  const child = spawn(kubectlPath, command, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'ignore'], signal });
-  child.on('error', () => undefined); // the time is over
+  const child = spawn(kubectlPath, command, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], signal });
+  let said = '';
+  child.on('error', ({ message }) => (said ||= signal.aborted ? '' : message));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text.trim()));
   try {
-    for await (const line of createInterface(child.stdout)) if (accept(JSON.parse(line))) return Date.now();
-    return undefined;
+    for await (const line of createInterface(child.stdout)) {
+      // The last line may be half of one.
+      if (signal.aborted) break;
+      if (accept(JSON.parse(line))) return { at: Date.now(), said };
+    }
+    return { at: undefined, said };
   } finally {
     child.kill();
   }

@@ -7,6 +7,10 @@ const promisedSeconds = 10;
 /** Says what operators and sidecars said of a credential whose status was right too late: the pods, and with them their logs, are soon gone. */
 export async function explainIfLate(name: string, namespace: string, at: number, seconds: number): Promise<void> {
   if (seconds <= promisedSeconds) return;
+  await explain(name, namespace, { at, seconds }).catch((error: unknown) => say(`  not explained: ${(error as Error).message}`));
+}
+
+async function explain(name: string, namespace: string, { at, seconds }: { at: number; seconds: number }): Promise<void> {
   say(`${namespace}/${name}: the status was right ${seconds} s after ${new Date(at).toISOString()}`);
   for (const { metadata } of await pods('rekey-system')) {
     for (const earlier of [[], ['--previous']]) {

@@ -10,16 +10,23 @@ const warning = { type: 'Warning', reason: 'SourceDenied', message: 'check the r
 let server: FakeApiServer;
 let status: number;
 let time: number;
+/** Added to the time by whoever sets the clock. */
+let set: number;
 let logged: string[];
 let record: Recorder;
 
 beforeEach(async () => {
   status = 201;
-  time = Date.parse('2026-11-22T12:00:00.700Z');
+  [time, set] = [Date.parse('2026-11-22T12:00:00.700Z'), 0];
   logged = [];
   server = await startFakeApiServer(() => ({ status, body: { reason: 'Forbidden', metadata: { name: 'github.1' } } }));
   const log = (_level: string, message: string, fields?: object): void => void logged.push(`${message} ${JSON.stringify(fields)}`);
-  record = eventRecorder({ kubernetes: kubernetes(server.configuration), log, pod: 'op-1', now: () => new Date(time) });
+  record = eventRecorder({
+    kubernetes: kubernetes(server.configuration),
+    log,
+    pod: 'op-1',
+    clock: { wall: () => time + set, monotonic: () => time },
+  });
 });
 afterEach(() => server.close());
 
@@ -54,6 +61,14 @@ test('the same warning about the same object comes once in five minutes', async 
   time += 2000;
   await record(object, [warning]);
   expect(reasons()).toEqual(['SourceDenied', 'KeyNotFound', 'SourceDenied', 'SourceDenied']);
+});
+
+test('a warning comes again after five minutes even when the clock was set back by an hour', async () => {
+  await record(object, [warning]);
+  set = -3_600_000;
+  time += 301_000;
+  await record(object, [warning]);
+  expect(reasons()).toEqual(['SourceDenied', 'SourceDenied']);
 });
 
 test('what is normal is one Event in five minutes too, which counts and says what came last', async () => {

@@ -1,6 +1,7 @@
 import type { KubernetesObject } from '@rekey/lib/watch.ts';
 import { errorCode } from '@rekey/lib/log.ts';
 import type { Log } from '@rekey/lib/log.ts';
+import type { Clock } from './clock.ts';
 import type { News } from './decide/news.ts';
 import { fieldManager } from './kubernetes.ts';
 import type { Kubernetes } from './kubernetes.ts';
@@ -10,7 +11,7 @@ export interface EventsContext {
   log: Log;
   /** Name of the operator's own pod. */
   pod: string;
-  now: () => Date;
+  clock: Clock;
 }
 
 /** Writes Events of an object that has its apiVersion and kind; never rejects: an Event that is lost must not hold a rotation. */
@@ -20,6 +21,7 @@ const quietMilliseconds = 5 * 60_000;
 
 /** An Event that was written. */
 interface Written {
+  /** Of the clock that nobody sets. */
   at: number;
   path: string;
   count: number;
@@ -35,11 +37,11 @@ interface Written {
  * | yes                                            | Warning | nothing: it has been said                             |
  * | yes                                            | Normal  | the Event gets the new message, and counts one more   |
  */
-export function eventRecorder({ kubernetes, log, pod, now }: EventsContext): Recorder {
+export function eventRecorder({ kubernetes, log, pod, clock }: EventsContext): Recorder {
   const written = new Map<string, Written>();
   const write = async (object: KubernetesObject, news: News): Promise<void> => {
-    const time = now();
-    for (const [key, { at }] of written) if (time.getTime() - at >= quietMilliseconds) written.delete(key);
+    const time = new Date(clock.wall());
+    for (const [key, { at }] of written) if (clock.monotonic() - at >= quietMilliseconds) written.delete(key);
     const key = `${object.metadata.uid ?? ''} ${news.reason}`;
     const before = written.get(key);
     if (before !== undefined && news.type === 'Warning') return;
@@ -50,7 +52,7 @@ export function eventRecorder({ kubernetes, log, pod, now }: EventsContext): Rec
     }
     const collection = `/api/v1/namespaces/${object.metadata.namespace ?? 'default'}/events`;
     // Before the answer: what is new meanwhile is the same news.
-    const entry = { at: time.getTime(), path: '', count: 1 };
+    const entry = { at: clock.monotonic(), path: '', count: 1 };
     written.set(key, entry);
     const event = await kubernetes.create(collection, eventOf(object, news, { pod, time }));
     entry.path = `${collection}/${event.metadata.name}`;

@@ -32,7 +32,7 @@ export function startWork(context: ControllerContext, state: State, signal: Abor
   const budget = new Budget({ now: monotonic });
   const kubernetes = counted(context.kubernetes, budget);
   const metrics = controllerMetrics([context.registry], state);
-  const record = eventRecorder({ kubernetes, log, pod: config.pod, now: () => new Date(now()) });
+  const record = eventRecorder({ kubernetes, log, pod: config.pod, clock: { wall: now, monotonic } });
   const act: ActContext = { kubernetes, state, record, metrics, log };
   const polls = startPolls(context, metrics.polled, (users, store) => {
     for (const user of users) if (user.includes('/')) queues.credentials.add(user);

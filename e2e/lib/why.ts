@@ -4,7 +4,7 @@ import { say } from './run.ts';
 /** Seconds in which a status must be right: the promise of the issue, not a benchmark. */
 const promisedSeconds = 10;
 
-/** Says what operators and sidecars said of a credential whose status was right too late: the pods, and with them their logs, are soon gone. */
+/** Says what the operators logged, and the sidecars reported, of a credential whose status was right too late: the pods, and with them all of it, are soon gone. */
 export async function explainIfLate(name: string, namespace: string, at: number, seconds: number): Promise<void> {
   if (seconds <= promisedSeconds) return;
   await explain(name, namespace, { at, seconds }).catch((error: unknown) => say(`  not explained: ${(error as Error).message}`));

@@ -9,6 +9,7 @@ import type { Store } from '@rekey/crds/store.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import { keyId, signedToken } from '@rekey/lib/token.fixture.ts';
 import { awsMetadata } from '@rekey/operator/poll/aws.ts';
+import { systemClock } from '@rekey/operator/clock.ts';
 import type { MetadataSource } from '@rekey/operator/poll/poll.ts';
 import { issue } from '@rekey/sidecar/tls/issue.ts';
 import { awsSource } from '@rekey/sidecar/source/aws/aws.ts';
@@ -160,8 +161,7 @@ describe('the identities of the page', () => {
       store: { metadata: { name: 'aws' }, spec: storeAt(port) },
       token: () => Promise.resolve(token),
       identity: 'rekey-system/rekey-operator',
-      now: Date.now,
-      monotonic: () => performance.now(),
+      clock: systemClock,
       random: Math.random,
     });
 
@@ -212,8 +212,7 @@ describe('what the operator sees', () => {
       store: { metadata: { name: 'aws' }, spec: storeAt(port) },
       token: () => Promise.resolve(tokenOf(operator)),
       identity: 'rekey-system/rekey-operator',
-      now: Date.now,
-      monotonic: () => performance.now(),
+      clock: systemClock,
       random: Math.random,
     });
     try {

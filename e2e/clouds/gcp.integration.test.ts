@@ -6,6 +6,7 @@ import type { Store } from '@rekey/crds/store.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import { keyId, signedToken } from '@rekey/lib/token.fixture.ts';
 import { gcpMetadata } from '@rekey/operator/poll/gcp.ts';
+import { systemClock } from '@rekey/operator/clock.ts';
 import type { MetadataSource } from '@rekey/operator/poll/poll.ts';
 import { issue } from '@rekey/sidecar/tls/issue.ts';
 import { bearsFaults } from '@rekey/sidecar/source/contract.fixture.ts';
@@ -215,8 +216,7 @@ describe('the identities of the page', () => {
       store: { metadata: { name: 'gcp' }, spec: storeAt(port, over) },
       token: () => Promise.resolve(token),
       identity: 'rekey-system/rekey-operator',
-      now: Date.now,
-      monotonic: () => performance.now(),
+      clock: systemClock,
       random: Math.random,
     });
 

@@ -58,12 +58,17 @@ const issuer = 'https://kubernetes.default.svc';
 /** The real kube-apiserver over etcd, with our CRDs: no nodes and no controllers, so that pods are what a test says they are. `more` are further flags. */
 export async function startApiServer(more: Record<string, string> = {}): Promise<RealApiServer> {
   const etcd = await startEtcd();
-  try {
-    return await serve(etcd, more);
-  } catch (error) {
-    await etcd.stop();
+  const server = await serve(etcd, more).catch(ending(etcd));
+  await installDefinitions(server.admin).catch(ending(server));
+  return server;
+}
+
+/** What was started does not outlive what came after it and failed. */
+function ending({ stop }: { stop: () => Promise<void> }): (error: unknown) => Promise<never> {
+  return async (error) => {
+    await stop();
     throw error;
-  }
+  };
 }
 
 async function serve(etcd: Etcd, more: Record<string, string>): Promise<RealApiServer> {
@@ -101,7 +106,6 @@ async function serve(etcd: Etcd, more: Record<string, string>): Promise<RealApiS
   const at = (other: number, itsCa = ca): Kubernetes => kubernetes(configuration(`https://127.0.0.1:${other}`, itsCa, adminToken));
   const admin = as(adminToken);
   await server.until(() => admin.read('/api/v1/namespaces/default'));
-  await installDefinitions(admin);
   const stop = async (): Promise<void> => {
     await server.stop();
     await etcd.stop();

@@ -83,7 +83,7 @@ function startPolls(
   const identity = `${config.namespace}/${config.serviceAccount}`;
   const token = ownToken(kubernetes, config);
   return new Polls({
-    open: (store) => openMetadataSource({ store, token, identity, now, monotonic, random }),
+    open: (store) => openMetadataSource({ store, token, identity, clock: { wall: now, monotonic }, random }),
     onPoll,
     onChange,
     now: monotonic,

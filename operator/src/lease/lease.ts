@@ -75,8 +75,6 @@ class Election {
   readonly #collection: string;
   #renewed: Moment | undefined;
   #seen: { record: string; at: Moment } | undefined;
-  /** Milliseconds; a look that failed has found nothing overdue. */
-  #lookAgainAfter = retryMilliseconds;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
@@ -94,14 +92,15 @@ class Election {
     const { pause = sleep, log } = this.#options;
     const { signal } = this.ended;
     while (!signal.aborted) {
-      this.#lookAgainAfter = retryMilliseconds;
-      const attempt = this.#turn().catch((error: unknown) =>
-        log('warn', 'the lease could not be read or written', { name: leaseName, code: errorCode(error) }),
-      );
-      await Promise.race([attempt, pause(attemptMilliseconds, signal)]);
+      // A look that failed, or has no answer yet, has found nothing overdue.
+      const attempt = this.#turn().catch((error: unknown) => {
+        log('warn', 'the lease could not be read or written', { name: leaseName, code: errorCode(error) });
+        return retryMilliseconds;
+      });
+      const wait = await Promise.race([attempt, pause(attemptMilliseconds, signal).then(() => retryMilliseconds)]);
       // After the attempt: a process that was stopped, or a clock that was set, asks once more before it gives up.
       if (this.#renewed !== undefined && !this.holds()) this.#lose();
-      await pause(this.#lookAgainAfter, signal);
+      await pause(wait, signal);
     }
   }
 
@@ -120,20 +119,18 @@ class Election {
     }
   }
 
-  async #turn(): Promise<void> {
+  /** Resolves with the milliseconds until the next one. */
+  async #turn(): Promise<number> {
     // Before the record is read: what counts is the earliest moment at which others may have seen the renewal.
     const begun = momentOf(this.#clock);
     const { kubernetes, identity } = this.#options;
     const lease = await kubernetes.read<LeaseObject>(this.#path());
     const step = await this.#decide(lease);
-    this.#lookAgainAfter = lookAgainAfter({
-      holds: this.#renewed !== undefined,
-      able: this.#able,
-      unchangedMilliseconds: this.#unchanged(),
-    });
-    if (this.ended.signal.aborted || this.#isOvertaken(begun)) return;
+    const wait = lookAgainAfter({ holds: this.#renewed !== undefined, able: this.#able, unchangedMilliseconds: this.#unchanged() });
+    if (this.ended.signal.aborted || this.#isOvertaken(begun)) return wait;
     if (this.#renewed !== undefined && lease?.spec?.holderIdentity !== identity) this.#lose();
     else if (step !== 'wait') await this.#hold(lease, step, begun);
+    return wait;
   }
 
   async #decide(lease: LeaseObject | undefined): Promise<Step> {

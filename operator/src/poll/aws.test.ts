@@ -27,8 +27,7 @@ function open(change: Partial<PollContext>): void {
     store: aws.store,
     token: (audience) => Promise.resolve(`jwt-for-${audience}`),
     identity: 'rekey-system/rekey-operator',
-    now: () => time,
-    monotonic: () => time,
+    clock: { wall: () => time, monotonic: () => time },
     random: () => 0,
     ...change,
   });

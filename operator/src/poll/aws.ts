@@ -47,7 +47,7 @@ function sessionOf(context: PollContext, store: AWSStore, route: Route): Session
     const client = new SecretsManagerClient(clientSettings(route, { region, endpoint, credentials, what: 'reading metadata' }));
     return { secret: client, lease: credentials.expiration.getTime() - Date.now() };
   };
-  return new Session({ login, now: context.monotonic, random: context.random });
+  return new Session({ login, now: context.clock.monotonic, random: context.random });
 }
 
 /** With credentials that were in hand before, a refusal of the identity may be their end: exactly one new login. */

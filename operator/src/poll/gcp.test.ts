@@ -31,8 +31,7 @@ function open(change: Partial<PollContext>): void {
     store: gcp.store,
     token: (audience) => Promise.resolve(`jwt-for-${audience}`),
     identity: 'rekey-system/rekey-operator',
-    now: () => time,
-    monotonic: () => time,
+    clock: { wall: () => time, monotonic: () => time },
     random: () => 0,
     ...change,
   });

@@ -28,7 +28,7 @@ export function gcpMetadata(context: PollContext): MetadataSource {
   const session = new Session({
     login: async () =>
       logIn(route, { provider, serviceAccount, stsEndpoint, iamEndpoint, audience, bearer }, await context.token(audience)),
-    now: context.monotonic,
+    now: context.clock.monotonic,
     random: context.random,
   });
   const attempts = new Attempts({ ...usual, shared: true, budget: context.milliseconds ?? usual.budget });

@@ -2,6 +2,7 @@ import type { CredentialSource } from '@rekey/crds/credential.ts';
 import { hasVersions } from '@rekey/crds/source-kind.ts';
 import type { Store, StoreSpec } from '@rekey/crds/store.ts';
 import { Failure } from '@rekey/lib/reason.ts';
+import type { Clock } from '../clock.ts';
 import { awsPlace, gcpPlace } from './place.ts';
 import { vaultMetadata, vaultPlace } from './vault.ts';
 import { whenUsed } from './when-used.ts';
@@ -32,9 +33,8 @@ export interface PollContext {
   token: (audience: string) => Promise<string>;
   /** The operator's service account as `namespace/name`, for the sentence that says what to bind the role to. */
   identity: string;
-  now: () => number;
-  /** Of a clock that is never set, for how old a login is. */
-  monotonic: () => number;
+  /** How old a login is goes by the one that nobody sets. */
+  clock: Clock;
   random: () => number;
   /** For one question with all its tries; 5 s unless given. */
   milliseconds?: number;

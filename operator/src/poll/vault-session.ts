@@ -36,7 +36,7 @@ export function vaultSession(context: PollContext, vault: VaultStore, transport:
 
   /** One login for all reads that wait for it, and its failure for all of them too. */
   const loggedIn = async (signal: AbortSignal, refused?: string): Promise<Login> => {
-    if (last !== undefined && last.token !== refused && context.monotonic() < last.renewAt) return last;
+    if (last !== undefined && last.token !== refused && context.clock.monotonic() < last.renewAt) return last;
     flight ??= logIn(client, { context, vault, signal }).finally(() => (flight = undefined));
     last = await flight;
     return last;
@@ -51,7 +51,7 @@ export function vaultSession(context: PollContext, vault: VaultStore, transport:
       try {
         return await get(path, token, signal);
       } catch (error) {
-        if (!(error instanceof HttpAnswer) || error.status !== 403 || context.monotonic() - at < youngMilliseconds) throw error;
+        if (!(error instanceof HttpAnswer) || error.status !== 403 || context.clock.monotonic() - at < youngMilliseconds) throw error;
         // Revoked, or its role changed since: a new token tells the two apart.
         return get(path, (await loggedIn(signal, token)).token, signal);
       }
@@ -79,7 +79,7 @@ async function logIn(client: () => Promise<Client>, { context, vault, signal }: 
   });
   const { client_token: token, lease_duration: seconds } = loginAnswer.parse(answer).auth;
   const life = seconds === 0 ? longestSeconds : Math.min(seconds, longestSeconds);
-  return { token, at: context.monotonic(), renewAt: context.monotonic() + (life * 1000 * 2) / 3 };
+  return { token, at: context.clock.monotonic(), renewAt: context.clock.monotonic() + (life * 1000 * 2) / 3 };
 }
 
 /** Rejects when the signal aborts first. */

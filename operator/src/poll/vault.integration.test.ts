@@ -1,4 +1,5 @@
 import { createSign, generateKeyPairSync } from 'node:crypto';
+import { systemClock } from '../clock.ts';
 import { openMetadataSource } from './poll.ts';
 import type { MetadataSource } from './poll.ts';
 import { storeAt } from './vault.fake.ts';
@@ -32,8 +33,7 @@ const open = (audience = 'vault'): MetadataSource =>
     store: storeAt(vault.address, vault.caBundle),
     token: () => tokenFor(audience),
     identity: 'rekey/rekey-operator',
-    now: Date.now,
-    monotonic: () => performance.now(),
+    clock: systemClock,
     random: Math.random,
   });
 

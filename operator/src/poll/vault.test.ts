@@ -31,8 +31,7 @@ function open(change: Partial<PollContext>): void {
     store: vault.store,
     token: (audience) => Promise.resolve(`jwt-for-${audience}`),
     identity: 'rekey/rekey-operator',
-    now: () => wall,
-    monotonic: () => time,
+    clock: { wall: () => wall, monotonic: () => time },
     random: () => 0,
     ...change,
   });

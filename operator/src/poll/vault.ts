@@ -28,7 +28,7 @@ export function vaultMetadata(context: PollContext): MetadataSource {
       const path = metadataPath(vault, source);
       try {
         const answer = await limited((signal) => session.read(path, signal));
-        return versionsOf(answer, context.now());
+        return versionsOf(answer, context.clock.wall());
       } catch (error) {
         throw failureOf(error, { context, vault, path });
       }

@@ -3,29 +3,37 @@ import { credential } from './lib/credential.ts';
 import { kubeconfig, kubectl, kubectlPath, list } from './lib/kube.ts';
 import { home, run } from './lib/run.ts';
 import type { Stack } from './lib/stack.ts';
+import { startArgo } from './gitops/argo.ts';
+import type { Argo } from './gitops/argo.ts';
+import { startFlux } from './gitops/flux.ts';
+import type { Tool } from './gitops/tool.ts';
 import { calls, endSpace, github, rotate, server, settled, startSpace } from './lib/workload.ts';
 
 // What a GitOps tool owns stays as the repository has it. docs/interoperation.md says what is seen here.
 
 const space = 'e2e-gitops';
-let stack: Stack;
+const apps = { flux: 'Flux', argo: 'Argo CD', 'argo-server-side': 'Argo CD with server-side apply and diff' } as const;
+type App = keyof typeof apps;
 
-/** How each tool applies: Flux on the server's side, Argo CD on the client's unless told otherwise. */
-const tools = {
-  Flux: ['--server-side', '--field-manager=kustomize-controller'],
-  'Argo CD': ['--field-manager=argocd-controller'],
-  'Argo CD with ServerSideApply=true': ['--server-side', '--field-manager=argocd-controller'],
-} as const;
-type Tool = keyof typeof tools;
-const appOf: Record<Tool, string> = { Flux: 'flux', 'Argo CD': 'argo', 'Argo CD with ServerSideApply=true': 'argo-server-side' };
+let stack: Stack;
+let tools: Record<App, Tool>;
+let argo: Argo;
 
 beforeAll(async () => {
   stack = await startSpace(space);
+  argo = await startArgo();
+  const server = { syncOptions: ['ServerSideApply=true'], annotations: { 'argocd.argoproj.io/compare-options': 'ServerSideDiff=true' } };
+  tools = { flux: await startFlux(), argo: argo.tool(), 'argo-server-side': argo.tool(server) };
 }, 240_000);
 
-afterAll(() => endSpace(space));
+afterAll(async () => {
+  await tools.flux.close();
+  await tools.argo.close();
+  await argo.close();
+  await endSpace(space);
+}, 120_000);
 
-async function repository(app: string): Promise<object[]> {
+async function repository(app: App): Promise<object[]> {
   const service = { selector: { app }, ports: [{ port: 8000, protocol: 'TCP' }] };
   return [
     github(space, app),
@@ -34,26 +42,18 @@ async function repository(app: string): Promise<object[]> {
   ];
 }
 
-/** `diff` rejects with the difference when there is one, or when somebody else owns a field of the manifests with another value. */
-function kubectlAs(tool: Tool, verb: 'apply' | 'diff', manifests: readonly object[]): Promise<string> {
-  const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: manifests });
-  return run(kubectlPath, [verb, ...tools[tool], '-f', '-'], { env: { KUBECONFIG: kubeconfig }, input });
-}
-
-test.each(Object.keys(tools) as Tool[])(
-  '%s sees no drift after an injection and a rotation',
-  async (tool) => {
-    const app = appOf[tool];
-    const manifests = await repository(app);
-    await kubectlAs(tool, 'apply', manifests);
+test.each(Object.entries(apps) as [App, string][])(
+  '%s: %s brings server and credential in, and sees no drift after an injection and a rotation',
+  async (app) => {
+    await tools[app].apply(app, space, await repository(app));
     await calls(space, app, 2);
     await settled(space, app, await rotate(stack, space));
-    expect(await kubectlAs(tool, 'diff', manifests)).toBe('');
-    const [first, ...others] = manifests as { spec: object }[];
-    const changed = { ...first, spec: { ...first?.spec, cacheTTLSeconds: 30 } };
-    await expect(kubectlAs(tool, 'diff', [changed, ...others])).rejects.toThrow('cacheTTLSeconds');
+    expect(await tools[app].drifted(app)).toEqual([]);
+    // It would have seen one.
+    await kubectl('-n', space, 'patch', 'mcpcred', app, '--type=merge', '-p', '{"spec":{"cacheTTLSeconds":30}}');
+    expect(await tools[app].drifted(app)).toEqual([`MCPCredential/${app}`]);
   },
-  240_000,
+  300_000,
 );
 
 test('a pipeline waits with kubectl until every pod uses the new key', async () => {

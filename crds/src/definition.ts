@@ -26,6 +26,9 @@ interface Definition {
 
 const readyStatus = '.status.conditions[?(@.type=="Ready")].status';
 const readyReason = '.status.conditions[?(@.type=="Ready")].reason';
+/** Of a credential, whose `Ready` is absent until a call has been answered. */
+const availableStatus = readyStatus.replace('Ready', 'Available');
+const availableReason = readyReason.replace('Ready', 'Available');
 const age: Column = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Since when it exists.' };
 
 export const definitions: readonly Definition[] = [
@@ -39,7 +42,7 @@ export const definitions: readonly Definition[] = [
     spec: credentialSpec,
     status: credentialStatus,
     columns: [
-      { name: 'Ready', type: 'string', jsonPath: readyStatus, description: 'Whether real calls succeed with it.' },
+      { name: 'Ready', type: 'string', jsonPath: availableStatus, description: 'Whether real calls succeed with it.' },
       { name: 'Version', type: 'string', jsonPath: '.status.version', description: 'The version in use.' },
       {
         name: 'Pods',
@@ -50,7 +53,7 @@ export const definitions: readonly Definition[] = [
       { name: 'Rotated', type: 'date', jsonPath: '.status.rotatedAt', description: 'When this version had reached every pod.' },
       { name: 'Revocable', type: 'string', jsonPath: '.status.safeToRevoke', description: 'The version that no pod can use any more.' },
       { name: 'Expires', type: 'string', jsonPath: '.status.expiresAt', description: 'When this version ends, where that is known.' },
-      { name: 'Reason', type: 'string', jsonPath: readyReason, priority: 1, description: 'Why it is ready or not.' },
+      { name: 'Reason', type: 'string', jsonPath: availableReason, priority: 1, description: 'Why they do or not.' },
       { name: 'Source', type: 'string', jsonPath: '.status.place', priority: 1, description: 'Where the value lives.' },
       { name: 'Hosts', type: 'string', jsonPath: '.spec.hosts', priority: 1, description: 'The upstreams that get it.' },
       { name: 'Phase', type: 'string', jsonPath: '.status.rotation.phase', priority: 1, description: 'Where the rotation stands.' },

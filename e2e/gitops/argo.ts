@@ -29,9 +29,9 @@ interface Options {
   annotations?: Record<string, string>;
 }
 
-/** Its applications are told apart by their names, so `close` of one tool takes away those of all. */
 export interface Argo {
   tool: (options?: Options) => Tool;
+  /** Ends it, and takes its applications away, but not what they have brought into the cluster. */
   close: () => Promise<void>;
 }
 
@@ -122,9 +122,6 @@ export async function startArgo(): Promise<Argo> {
       if ((status?.sync?.status === 'Synced') !== (differing.length === 0))
         throw new Error(`Argo CD says ${status?.sync?.status} of ${differing.join(', ')}`);
       return differing;
-    },
-    close: async () => {
-      await kubectl('delete', '-n', space, kind, '--all', '--timeout=60s');
     },
   });
 

@@ -16,8 +16,13 @@ interface Kustomization {
   status?: { lastHandledReconcileAt?: string; conditions?: { type: string; status: string; message: string }[] };
 }
 
+export interface Flux extends Tool {
+  /** Ends it, and takes away what it has brought into the cluster. */
+  close: () => Promise<void>;
+}
+
 /** Flux' own kustomize-controller as a process. What it applies it is told by an ExternalArtifact, as another source controller would write it. */
-export async function startFlux(): Promise<Tool> {
+export async function startFlux(): Promise<Flux> {
   const remove = await installDefinitions('source-controller', 'kustomize-controller');
   await apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: space } }]);
   const repository = await startRepository();

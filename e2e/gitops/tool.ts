@@ -4,6 +4,4 @@ export interface Tool {
   apply: (name: string, namespace: string, manifests: readonly object[]) => Promise<void>;
   /** Compares once more, now; resolves with the objects, as `Kind/name`, that differ from the repository. */
   drifted: (name: string) => Promise<string[]>;
-  /** Takes away what it has brought into the cluster, and itself. */
-  close: () => Promise<void>;
 }

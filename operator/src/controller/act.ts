@@ -3,7 +3,7 @@ import { apiPath, apiVersion } from '@rekey/crds/names.ts';
 import type { Store, StoreStatus } from '@rekey/crds/store.ts';
 import type { Log } from '@rekey/lib/log.ts';
 import { keyOf } from '@rekey/lib/watch.ts';
-import { newsOf, readyNews } from '../decide/news.ts';
+import { brokenNews, newsOf } from '../decide/news.ts';
 import type { News } from '../decide/news.ts';
 import type { Recorder } from '../events.ts';
 import type { Kubernetes } from '../kubernetes.ts';
@@ -29,7 +29,7 @@ export async function actOnCredential(credential: Credential, status: Credential
   const object = { apiVersion, kind: 'MCPCredential', metadata: { name, namespace, uid, resourceVersion } };
   const path = `${apiPath}/namespaces/${namespace}/mcpcredentials/${name}/status`;
   if (!(await write(path, { ...object, status }, { context, table: context.state.credentials }))) return;
-  const reason = findCondition(status.conditions, 'Ready')?.reason ?? '';
+  const reason = findCondition(status.conditions, 'Available')?.reason ?? '';
   context.log('info', 'status written', { namespace, credential: name, version: status.version ?? '', reason });
   const news = newsOf(before, status);
   count(news, status, context.metrics);
@@ -51,7 +51,7 @@ export async function actOnStore(store: Store, status: StoreStatus, context: Act
   if (!(await write(`${apiPath}/mcpcredentialstores/${name}/status`, { ...object, status }, { context, table: context.state.stores })))
     return;
   context.log('info', 'status written', { store: name, reason: findCondition(status.conditions, 'Ready')?.reason ?? '' });
-  await context.record(object as Store, readyNews(before, status));
+  await context.record(object as Store, brokenNews('Ready', before, status));
 }
 
 interface Target<T extends Credential | Store> {

@@ -14,14 +14,14 @@ export interface Metrics {
 export function controllerMetrics(registers: Registry[], state: State): Metrics {
   const credentials = new Gauge({
     name: 'rekey_credentials',
-    help: 'MCPCredentials by their Ready condition.',
-    labelNames: ['ready', 'reason'],
+    help: 'MCPCredentials by their Available condition.',
+    labelNames: ['available', 'reason'],
     registers,
     collect: () => {
       credentials.reset();
       for (const { status } of state.credentials.all()) {
-        const ready = findCondition(status?.conditions, 'Ready');
-        credentials.inc({ ready: ready?.status ?? 'Unknown', reason: ready?.reason ?? 'Pending' });
+        const available = findCondition(status?.conditions, 'Available');
+        credentials.inc({ available: available?.status ?? 'Unknown', reason: available?.reason ?? 'Pending' });
       }
     },
   });

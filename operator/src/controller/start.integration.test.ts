@@ -82,10 +82,10 @@ test(
     const { message } = await tools.says('steps', 'Ready', 'False SecretNotFound');
     expect(message).toContain('there is no secret at kv/mcp/steps in MCPCredentialStore default');
     await tools.write('steps');
-    await tools.says('steps', 'Ready', 'Unknown NoPods');
+    await tools.says('steps', 'Available', 'Unknown NoPods');
     await tools.createPod('steps-0', 'steps', false);
     const closed = await until(async () => {
-      const condition = findCondition((await tools.credential('steps')).status?.conditions, 'Ready');
+      const condition = findCondition((await tools.credential('steps')).status?.conditions, 'Available');
       return condition?.message.includes('not opted in') === true ? condition : undefined;
     });
     expect(closed.message).toContain(
@@ -144,7 +144,7 @@ test(
     expect(events).toContainEqual('Normal RotationStarted: version 1 -> 2, trigger SourceChanged');
     expect(events).toContainEqual(expect.stringMatching(/^Normal RotationComplete: 2 of 2 pods use version 2 after [0-9.]+ s$/u));
     expect(events.filter((event) => event.includes('RotationStarted'))).toHaveLength(1);
-    expect(await registry.metrics()).toMatch(/rekey_credentials\{ready="True",reason="CallsSucceed"\} [1-9]/u);
+    expect(await registry.metrics()).toMatch(/rekey_credentials\{available="True",reason="CallsSucceed"\} [1-9]/u);
   },
   patience,
 );
@@ -202,7 +202,7 @@ test(
       spec,
     });
     await tools.createCredential('unversioned', { storeRef: { name: 'old' } });
-    const waiting = await tools.says('unversioned', 'Ready', 'Unknown NoPods');
+    const waiting = await tools.says('unversioned', 'Available', 'Unknown NoPods');
     expect(waiting.message).toContain('pods read old/mcp/unversioned themselves');
     for (const pod of ['unversioned-0', 'unversioned-1']) {
       await tools.createPod(pod, 'unversioned');
@@ -230,7 +230,7 @@ test(
   async () => {
     const source = { kubernetesSecret: { name: 'keys', key: 'token' } };
     await tools.createCredential('own', { source });
-    const waiting = await tools.says('own', 'Ready', 'Unknown NoPods');
+    const waiting = await tools.says('own', 'Available', 'Unknown NoPods');
     expect(waiting.message).toContain('pods read Secret tools/keys themselves');
     for (const pod of ['own-0', 'own-1']) {
       await tools.createPod(pod, 'own');

@@ -32,16 +32,16 @@ const cases: Record<string, [Parameters<typeof input>[0], Expected]> = {
   ],
   'a secret that is readable, without pods, is not called ready': [
     { status: {}, pods: [] },
-    { conditions: { Ready: 'Unknown NoPods' }, message: /no running pod of namespace tools matches spec.podSelector app=mcp-github/ },
+    { conditions: { Available: 'Unknown NoPods' }, message: /no running pod of namespace tools matches spec.podSelector app=mcp-github/ },
   ],
   'who has not opted the namespace in is told how': [
     { status: {}, pods: [], missed: [{ name: 'a', workload: 'deployment/x', optedIn: false }] },
     {
-      conditions: { Ready: 'Unknown NoPods', RestartRequired: 'False NoRestartNeeded' },
+      conditions: { Available: 'Unknown NoPods', RestartRequired: 'False NoRestartNeeded' },
       message: /kubectl label namespace tools rekey.dev\/injection=enabled && kubectl -n tools rollout restart deployment\/x/,
     },
   ],
-  'pods without calls are not called ready': [{ pods: [pod('a', { version: '7' })] }, { conditions: { Ready: 'Unknown NoCallsYet' } }],
+  'pods without calls are not called ready': [{ pods: [pod('a', { version: '7' })] }, { conditions: { Available: 'Unknown NoCallsYet' } }],
   'the first version is a rotation of its own, complete at once without pods': [
     { status: {}, pods: [] },
     { status: { version: '7', rotation: { phase: 'Complete', trigger: 'Created', startedAt: iso(0), completedAt: iso(0) } } },
@@ -49,7 +49,7 @@ const cases: Record<string, [Parameters<typeof input>[0], Expected]> = {
   'a new version at the source starts a rotation': [
     { reading: sevenAndEight },
     {
-      conditions: { Propagated: 'False RollingOut', Ready: 'Unknown NoCallsYet' },
+      conditions: { Propagated: 'False RollingOut', Available: 'Unknown NoCallsYet' },
       status: { version: '8', previousVersion: '7', rotation: { phase: 'RollingOut', trigger: 'SourceChanged', startedAt: iso(0) } },
     },
   ],
@@ -60,7 +60,7 @@ const cases: Record<string, [Parameters<typeof input>[0], Expected]> = {
   'the same number at another source is another version: nobody uses it yet': [
     { source: 'there', specChanged: true },
     {
-      conditions: { Propagated: 'False RollingOut', Ready: 'Unknown NoCallsYet' },
+      conditions: { Propagated: 'False RollingOut', Available: 'Unknown NoCallsYet' },
       status: {
         version: '7',
         previousVersion: '7',
@@ -139,7 +139,7 @@ const cases: Record<string, [Parameters<typeof input>[0], Expected]> = {
   ],
   'where only pods read, and there are none yet': [
     { polled: false, status: {}, reading: undefined, pods: [] },
-    { conditions: { Ready: 'Unknown NoPods', SourceReachable: 'Unknown Pending' }, message: /pods read kv\/mcp\/github themselves/ },
+    { conditions: { Available: 'Unknown NoPods', SourceReachable: 'Unknown Pending' }, message: /pods read kv\/mcp\/github themselves/ },
   ],
   'where only pods read, a store that is gone is gone': [
     { polled: false, store: 'NotFound', reading: undefined },

@@ -14,7 +14,7 @@ import type { Input } from './input.ts';
 import { podStatus, rollUp } from './pods.ts';
 import type { Rollup } from './pods.ts';
 import { propagated } from './propagated.ts';
-import { ready } from './ready.ts';
+import { available, readyOf } from './available.ts';
 import { restartRequired } from './restart.ts';
 import { sourceReachable, storeProblem } from './source.ts';
 import { chooseVersion } from './version.ts';
@@ -103,7 +103,15 @@ function factsOf(input: Input, { problem }: ChosenVersion, { rotation, rollup }:
 
 /** Most telling first: `kubectl describe` shows them in this order. */
 function drafts(facts: Facts, others: readonly (Draft | undefined)[]): Draft[] {
-  const shown = [ready(facts), propagated(facts), sourceReachable(facts), restartRequired(facts) ?? restartBefore(facts), ...others];
+  const calls = available(facts);
+  const shown = [
+    readyOf(calls),
+    calls,
+    propagated(facts),
+    sourceReachable(facts),
+    restartRequired(facts) ?? restartBefore(facts),
+    ...others,
+  ];
   return shown.filter((draft) => draft !== undefined);
 }
 

@@ -1,8 +1,8 @@
 import type { CredentialStatus } from '@rekey/crds/credential.ts';
 import { newsOf } from './news.ts';
 
-const ready = (status: 'True' | 'False' | 'Unknown', reason: string): CredentialStatus => ({
-  conditions: [{ type: 'Ready', status, reason, message: 'why', lastTransitionTime: '2026-11-22T12:00:00Z' }],
+const available = (status: 'True' | 'False' | 'Unknown', reason: string): CredentialStatus => ({
+  conditions: [{ type: 'Available', status, reason, message: 'why', lastTransitionTime: '2026-11-22T12:00:00Z' }],
 });
 const moving: CredentialStatus = {
   version: '8',
@@ -24,12 +24,16 @@ const cases: Record<string, [CredentialStatus, CredentialStatus, string[]]> = {
   ],
   'a rotation is complete': [moving, done, ['Normal RotationComplete: 11 of 11 pods use version 8 after 1.8 s']],
   'nothing is new about a rotation that goes on': [moving, moving, []],
-  'it stops working': [ready('True', 'CallsSucceed'), ready('False', 'SourceDenied'), ['Warning SourceDenied: why']],
-  'it does not work, now for another reason': [ready('False', 'SourceDenied'), ready('False', 'KeyNotFound'), ['Warning KeyNotFound: why']],
-  'it still does not work': [ready('False', 'SourceDenied'), ready('False', 'SourceDenied'), []],
-  'it works again': [ready('False', 'SourceDenied'), ready('True', 'CallsSucceed'), ['Normal CallsSucceed: why']],
-  'it is resumed': [ready('False', 'Suspended'), ready('Unknown', 'NoCallsYet'), ['Normal Resumed: why']],
-  'the first call of a version is no news': [ready('Unknown', 'NoCallsYet'), ready('True', 'CallsSucceed'), []],
+  'it stops working': [available('True', 'CallsSucceed'), available('False', 'SourceDenied'), ['Warning SourceDenied: why']],
+  'it does not work, now for another reason': [
+    available('False', 'SourceDenied'),
+    available('False', 'KeyNotFound'),
+    ['Warning KeyNotFound: why'],
+  ],
+  'it still does not work': [available('False', 'SourceDenied'), available('False', 'SourceDenied'), []],
+  'it works again': [available('False', 'SourceDenied'), available('True', 'CallsSucceed'), ['Normal CallsSucceed: why']],
+  'it is resumed': [available('False', 'Suspended'), available('Unknown', 'NoCallsYet'), ['Normal Resumed: why']],
+  'the first call of a version is no news': [available('Unknown', 'NoCallsYet'), available('True', 'CallsSucceed'), []],
 };
 
 test.each(Object.entries(cases))('%s', (_sentence, [before, after, expected]) => {

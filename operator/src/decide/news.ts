@@ -16,11 +16,11 @@ type Conditions = Pick<CredentialStatus, 'conditions'>;
 /** What is worth an Event between two statuses of a credential. */
 export function newsOf(before: CredentialStatus, after: CredentialStatus): News[] {
   const warned = ['RestartRequired', 'ExpiringSoon', 'Expired', 'RotationDue'].map((type) => warning(type, before, after));
-  return [...rotationNews(before, after), ...readyNews(before, after), ...warned].filter((news) => news !== undefined);
+  return [...rotationNews(before, after), ...brokenNews('Available', before, after), ...warned].filter((news) => news !== undefined);
 }
 
 /**
- * | Ready before     | Ready after         | Event                       |
+ * | before           | after               | Event                       |
  * |------------------|---------------------|-----------------------------|
  * | not False        | False               | Warning, the reason         |
  * | False            | False, other reason | Warning, the reason         |
@@ -28,8 +28,8 @@ export function newsOf(before: CredentialStatus, after: CredentialStatus): News[
  * | False            | not False           | Normal, the reason          |
  * | other            | other               | none                        |
  */
-export function readyNews(before: Conditions, after: Conditions): News[] {
-  const [old, next] = [findCondition(before.conditions, 'Ready'), findCondition(after.conditions, 'Ready')];
+export function brokenNews(type: 'Available' | 'Ready', before: Conditions, after: Conditions): News[] {
+  const [old, next] = [findCondition(before.conditions, type), findCondition(after.conditions, type)];
   if (next === undefined) return [];
   const { message } = next;
   const reason = wordOf(next);

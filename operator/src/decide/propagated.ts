@@ -2,7 +2,7 @@ import type { RotationStatus } from '@rekey/crds/credential.ts';
 import type { Draft } from '../status.ts';
 import type { Facts } from './facts.ts';
 import { count, some } from './input.ts';
-import { gone } from './ready.ts';
+import { gone } from './available.ts';
 
 /**
  * Whether every pod uses the version that it should in the end: what `kubectl wait --for=condition=Propagated` waits for.

@@ -1,7 +1,7 @@
 import type { Draft } from '../status.ts';
 import type { Facts } from './facts.ts';
 import type { Input, Problem } from './input.ts';
-import { gone } from './ready.ts';
+import { gone } from './available.ts';
 
 /**
  * Whether the operator reads the metadata of the secret.

@@ -2,7 +2,7 @@ import type { CredentialStatus } from '@rekey/crds/credential.ts';
 import { credentialStatus } from '@rekey/crds/credential.ts';
 import { reasons, standings } from '@rekey/lib/reason.ts';
 import { newsOf } from '../decide/news.ts';
-import { same } from '../status.ts';
+import { findCondition, same } from '../status.ts';
 import { stillRejected } from './rejected.ts';
 import { randomOf, World } from './world.fixture.ts';
 
@@ -82,8 +82,17 @@ const laws: Record<string, (decided: Decided) => boolean> = {
   'who judges by kstatus finds the generation that was seen, and no condition that means something else there': ({ world, after }) => {
     const { generation } = world.credential.metadata;
     const seen = [after, ...(after.conditions ?? [])].every(({ observedGeneration }) => observedGeneration === generation);
-    const types = (after.conditions ?? []).map(({ type }) => type);
-    return seen && types.includes('Ready') && !types.includes('Reconciling') && !types.includes('Stalled');
+    const conditions = new Map((after.conditions ?? []).map((condition) => [condition.type, condition]));
+    return seen && conditions.has('Available') && !conditions.has('Reconciling') && !conditions.has('Stalled');
+  },
+  // There, an Unknown is work that goes on: who waits for it would wait for a server that nobody calls.
+  'Ready is as Available, but absent while nothing more than a call is missing': ({ after }) => {
+    const says = (type: string): string => {
+      const condition = findCondition(after.conditions, type);
+      return condition === undefined ? '' : `${condition.status} ${condition.reason}`;
+    };
+    const available = says('Available');
+    return says('Ready') === (['Unknown NoPods', 'Unknown NoCallsYet'].includes(available) ? '' : available);
   },
   'every reason is from the closed lists': ({ before, after }) =>
     [...(after.conditions ?? []), ...newsOf(before, after)].every(({ reason }) => words.has(reason)),

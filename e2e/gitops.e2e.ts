@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { credential } from './lib/credential.ts';
 import { kubeconfig, kubectl, kubectlPath, list } from './lib/kube.ts';
-import { home, run } from './lib/run.ts';
+import { home, run, until } from './lib/run.ts';
 import type { Stack } from './lib/stack.ts';
 import { startArgo } from './gitops/argo.ts';
 import { startFlux } from './gitops/flux.ts';
@@ -53,7 +53,12 @@ test.each(Object.entries(apps) as [App, string][])(
     expect((await credential(app, space)).metadata.generation).toBe(1);
     // It would have seen one.
     await kubectl('-n', space, 'patch', 'mcpcred', app, '--type=merge', '-p', '{"spec":{"hosts":["api.github.example"]}}');
-    expect(await tools[app].drifted(app)).toEqual([`MCPCredential/${app}`]);
+    // Argo CD compares with what its own watch has told it by then.
+    const drifted = await until(`${app} has drifted`, 30, async () => {
+      const objects = await tools[app].drifted(app);
+      return objects.length > 0 ? objects : undefined;
+    });
+    expect(drifted).toEqual([`MCPCredential/${app}`]);
   },
   300_000,
 );

@@ -106,12 +106,15 @@ export async function startArgo(): Promise<Argo> {
       const spec = { project: 'default', source, destination, syncPolicy: { syncOptions } };
       await apply([{ apiVersion: 'argoproj.io/v1alpha1', kind: 'Application', metadata, spec }]);
       const operation = JSON.stringify({ operation: { sync: { revision: targetRevision, syncOptions } } });
-      await kubectl('patch', '-n', space, `${kind}/${name}`, '--type=merge', '-p', operation);
+      const sync = (): Promise<string> => kubectl('patch', '-n', space, `${kind}/${name}`, '--type=merge', '-p', operation);
+      await sync();
       await until(`Argo CD has brought ${name} in`, 180, async () => {
         const { status } = await refresh(name);
-        const { operationState, sync, health, conditions } = status ?? {};
-        if (operationState?.phase === 'Succeeded' && sync?.status === 'Synced' && health?.status === 'Healthy') return true;
-        throw new Error(JSON.stringify({ ...operationState, sync, health, conditions }));
+        const { operationState, sync: synced, health, conditions } = status ?? {};
+        if (operationState?.phase === 'Succeeded' && synced?.status === 'Synced' && health?.status === 'Healthy') return true;
+        // An Error is none of the manifests: it may not have seen its own project yet.
+        if (operationState?.phase === 'Error') await sync();
+        throw new Error(JSON.stringify({ ...operationState, synced, health, conditions }));
       });
     },
     drifted: async (name) => {

@@ -24,11 +24,7 @@ interface Definition {
   columns: Column[];
 }
 
-const readyStatus = '.status.conditions[?(@.type=="Ready")].status';
-const readyReason = '.status.conditions[?(@.type=="Ready")].reason';
-/** Of a credential, whose `Ready` is absent until a call has been answered. */
-const availableStatus = readyStatus.replace('Ready', 'Available');
-const availableReason = readyReason.replace('Ready', 'Available');
+const condition = (type: 'Ready' | 'Available', field: 'status' | 'reason'): string => `.status.conditions[?(@.type=="${type}")].${field}`;
 const age: Column = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Since when it exists.' };
 
 export const definitions: readonly Definition[] = [
@@ -42,7 +38,8 @@ export const definitions: readonly Definition[] = [
     spec: credentialSpec,
     status: credentialStatus,
     columns: [
-      { name: 'Ready', type: 'string', jsonPath: availableStatus, description: 'Whether real calls succeed with it.' },
+      // Not the condition Ready, which is absent at times.
+      { name: 'Ready', type: 'string', jsonPath: condition('Available', 'status'), description: 'Whether real calls succeed with it.' },
       { name: 'Version', type: 'string', jsonPath: '.status.version', description: 'The version in use.' },
       {
         name: 'Pods',
@@ -53,7 +50,7 @@ export const definitions: readonly Definition[] = [
       { name: 'Rotated', type: 'date', jsonPath: '.status.rotatedAt', description: 'When this version had reached every pod.' },
       { name: 'Revocable', type: 'string', jsonPath: '.status.safeToRevoke', description: 'The version that no pod can use any more.' },
       { name: 'Expires', type: 'string', jsonPath: '.status.expiresAt', description: 'When this version ends, where that is known.' },
-      { name: 'Reason', type: 'string', jsonPath: availableReason, priority: 1, description: 'Why they do or not.' },
+      { name: 'Reason', type: 'string', jsonPath: condition('Available', 'reason'), priority: 1, description: 'Why they do or not.' },
       { name: 'Source', type: 'string', jsonPath: '.status.place', priority: 1, description: 'Where the value lives.' },
       { name: 'Hosts', type: 'string', jsonPath: '.spec.hosts', priority: 1, description: 'The upstreams that get it.' },
       { name: 'Phase', type: 'string', jsonPath: '.status.rotation.phase', priority: 1, description: 'Where the rotation stands.' },
@@ -70,8 +67,13 @@ export const definitions: readonly Definition[] = [
     spec: storeSpec,
     status: storeStatus,
     columns: [
-      { name: 'Ready', type: 'string', jsonPath: readyStatus, description: 'Whether the operator can log in and read metadata.' },
-      { name: 'Reason', type: 'string', jsonPath: readyReason, description: 'Why it is ready or not.' },
+      {
+        name: 'Ready',
+        type: 'string',
+        jsonPath: condition('Ready', 'status'),
+        description: 'Whether the operator can log in and read metadata.',
+      },
+      { name: 'Reason', type: 'string', jsonPath: condition('Ready', 'reason'), description: 'Why it is ready or not.' },
       { name: 'Place', type: 'string', jsonPath: '.status.place', description: 'Where it is.' },
       age,
     ],

@@ -1,3 +1,4 @@
+import { findCondition } from '../status.ts';
 import type { Draft } from '../status.ts';
 import type { Problem } from './input.ts';
 import { count } from './input.ts';
@@ -48,15 +49,32 @@ function unknown(facts: Facts, version: string): Pick<Draft, 'reason' | 'message
   return { reason: 'NoCallsYet', message: `the credential is in ${pods}, and no call with version ${version} has been answered yet` };
 }
 
-const untried = new Set<Draft['reason']>(['NoPods', 'NoCallsYet']);
-
 /**
- * `Ready` says the same, but is absent while nothing more than a call is missing: who judges by kstatus (Flux, Helm 4) takes an Unknown for work
- * that goes on, and would wait for a server that nobody has called yet until its time is over. Absent means Unknown, too, but nobody waits for it
+ * `Ready` says the same, but is absent while an idle server lacks nothing more than a call: who judges by kstatus (Flux, Helm 4) takes an Unknown
+ * for work that goes on, and would wait for a server that nobody calls until its time is over. Absent means Unknown, too, but nobody waits for it
  * (https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus).
+ *
+ * | Available | Propagated, SourceReachable | RestartRequired | pods in a namespace that is not opted in | Ready     |
+ * |-----------|-----------------------------|-----------------|------------------------------------------|-----------|
+ * | Unknown   | True                        | False           | none                                     | absent    |
+ * | other     | any                         | any             | any                                      | Available |
  */
-export function readyOf(draft: Draft): Draft | undefined {
-  return untried.has(draft.reason) ? undefined : { ...draft, type: 'Ready' };
+export function readyOf(facts: Facts, calls: Draft, { propagated, source, restart }: Others): Draft | undefined {
+  const isSettled = propagated.status === 'True' && source.status === 'True' && restart?.status === 'False';
+  return calls.status === 'Unknown' && isSettled && !isLeftOut(facts) ? undefined : { ...calls, type: 'Ready' };
+}
+
+/** What the conditions beside it will say. */
+interface Others {
+  propagated: Draft;
+  source: Draft;
+  restart: Draft | undefined;
+}
+
+/** Until the pods could be listed it is as it was: a new leader must not change the status of every idle server twice. */
+function isLeftOut({ credential, missed }: Facts): boolean {
+  if (missed === undefined) return findCondition(credential.status?.conditions, 'Ready')?.status === 'Unknown';
+  return missed.some(({ optedIn }) => !optedIn);
 }
 
 /** What no pod and no source can mend. */

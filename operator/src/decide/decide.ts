@@ -104,14 +104,8 @@ function factsOf(input: Input, { problem }: ChosenVersion, { rotation, rollup }:
 /** Most telling first: `kubectl describe` shows them in this order. */
 function drafts(facts: Facts, others: readonly (Draft | undefined)[]): Draft[] {
   const calls = available(facts);
-  const shown = [
-    readyOf(calls),
-    calls,
-    propagated(facts),
-    sourceReachable(facts),
-    restartRequired(facts) ?? restartBefore(facts),
-    ...others,
-  ];
+  const rest = { propagated: propagated(facts), source: sourceReachable(facts), restart: restartRequired(facts) ?? restartBefore(facts) };
+  const shown = [readyOf(facts, calls, rest), calls, rest.propagated, rest.source, rest.restart, ...others];
   return shown.filter((draft) => draft !== undefined);
 }
 

@@ -86,13 +86,14 @@ const laws: Record<string, (decided: Decided) => boolean> = {
     return seen && conditions.has('Available') && !conditions.has('Reconciling') && !conditions.has('Stalled');
   },
   // There, an Unknown is work that goes on: who waits for it would wait for a server that nobody calls.
-  'Ready is as Available, but absent while nothing more than a call is missing': ({ after }) => {
+  'Ready is as Available, but absent while an idle server lacks nothing more than a call': ({ after }) => {
     const says = (type: string): string => {
       const condition = findCondition(after.conditions, type);
       return condition === undefined ? '' : `${condition.status} ${condition.reason}`;
     };
     const available = says('Available');
-    return says('Ready') === (['Unknown NoPods', 'Unknown NoCallsYet'].includes(available) ? '' : available);
+    const isIdle = available.startsWith('Unknown') && says('Propagated').startsWith('True') && says('SourceReachable').startsWith('True');
+    return says('Ready') === (isIdle ? '' : available);
   },
   'every reason is from the closed lists': ({ before, after }) =>
     [...(after.conditions ?? []), ...newsOf(before, after)].every(({ reason }) => words.has(reason)),

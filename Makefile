@@ -85,8 +85,9 @@ fuzz: node_modules/.stamp ## a million generated requests: no other HTTP/1.1 par
 	node sidecar/src/http/fuzz/main.ts
 
 .PHONY: e2e
-e2e: node_modules/.stamp $(cache)/bin/argocd $(cache)/bin/kustomize-controller ## the tests on the real cluster, which it brings up
-	@e2e/cluster/native/packages redis-server
+e2e: node_modules/.stamp ## the tests on the real cluster, which it brings up
+	@e2e/cluster/build argocd kustomize-controller
+	e2e/cluster/native/packages redis-server
 	$(say) 'cluster, images, Vault and chart'
 	node e2e/up.ts
 	$(say) 'tests on the cluster'
@@ -157,6 +158,6 @@ $(cache)/bin/envoy:
 	mkdir -p $(@D)
 	ln -sfn $$(echo $(cache)/envoy/lib/python3*/site-packages/envoy/_bin/envoy) $@
 
-$(cache)/bin/helm $(cache)/bin/vault $(cache)/bin/kube $(cache)/bin/kwok $(cache)/bin/argocd $(cache)/bin/kustomize-controller $(cache)/bin/otelcol:
+$(cache)/bin/helm $(cache)/bin/vault $(cache)/bin/kube $(cache)/bin/kwok $(cache)/bin/otelcol:
 	@$(say) '$(@F)'
 	e2e/cluster/build $(@F)

@@ -16,23 +16,17 @@ type App = keyof typeof apps;
 
 let stack: Stack;
 let tools: Record<App, Tool>;
-/** What ends what was started, the last first. */
-const endings: (() => Promise<unknown>)[] = [];
+const endings = new AsyncDisposableStack();
 
 beforeAll(async () => {
+  endings.defer(async () => void (await endSpace(space)));
   stack = await startSpace(space);
-  endings.push(() => endSpace(space));
-  const argo = await startArgo();
-  endings.push(argo.close);
-  const flux = await startFlux();
-  endings.push(flux.close);
+  const [argo, flux] = [await startArgo(endings), await startFlux(endings)];
   const server = { syncOptions: ['ServerSideApply=true'], annotations: { 'argocd.argoproj.io/compare-options': 'ServerSideDiff=true' } };
-  tools = { flux, argo: argo.tool(), 'argo-server-side': argo.tool(server) };
+  tools = { flux, argo: argo(), 'argo-server-side': argo(server) };
 }, 240_000);
 
-afterAll(async () => {
-  for (const end of endings.toReversed()) await end();
-}, 120_000);
+afterAll(() => endings.disposeAsync(), 300_000);
 
 async function repository(app: App): Promise<object[]> {
   const service = { selector: { app }, ports: [{ port: 8000, protocol: 'TCP' }] };

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { freePort } from '@rekey/lib/free-port.fixture.ts';
-import { builtProgram, startProcess, temporaryFolder } from '@rekey/lib/process.real.ts';
-import { apply, get, kubeconfig, kubectl } from '../lib/kube.ts';
+import { builtProgram, temporaryFolder } from '@rekey/lib/process.real.ts';
+import { apply, get, kubectl } from '../lib/kube.ts';
 import { home, until } from '../lib/run.ts';
-import { installDefinitions } from './definitions.ts';
+import { createNamespace, installDefinitions, startProgram } from './installation.ts';
 import { startRepository } from './repository.ts';
 import type { Tool } from './tool.ts';
 
@@ -29,63 +29,54 @@ interface Options {
   annotations?: Record<string, string>;
 }
 
-export interface Argo {
-  tool: (options?: Options) => Tool;
-  /** Ends it, and takes its applications away, but not what they have brought into the cluster. */
-  close: () => Promise<void>;
-}
-
 /** Argo CD as processes: its application controller, its repo server and the Redis between them. The user interface is left out. */
-export async function startArgo(): Promise<Argo> {
-  const remove = await installDefinitions('argocd');
+export async function startArgo(endings: AsyncDisposableStack): Promise<(options?: Options) => Tool> {
+  await installDefinitions(endings, 'argocd');
+  await createNamespace(endings, space);
   await apply(objects);
-  const repository = await startRepository();
+  const repository = await startRepository(endings);
   const folder = temporaryFolder('argo');
+  const password = randomUUID();
+  const [redis, repo, ofRepo, ofController] = [await freePort(), await freePort(), await freePort(), await freePort()];
+  await startProgram(endings, {
+    name: 'redis-server',
+    arguments: ['--bind', '127.0.0.1', '--port', String(redis), '--requirepass', password, '--save', ''],
+    folder,
+  });
   const environment = {
-    KUBECONFIG: kubeconfig,
     ARGOCD_FAKE_IN_CLUSTER: 'true',
     ARGOCD_GPG_ENABLED: 'false',
     ARGOCD_CONTROLLER_REPLICAS: '1',
-    REDIS_PASSWORD: randomUUID(),
-    TMPDIR: folder,
+    REDIS_PASSWORD: password,
     // For Helm, which makes the manifests.
     PATH: `${join(home, 'bin')}:${process.env['PATH']}`,
   };
-  const [redis, repo, ...metrics] = [await freePort(), await freePort(), await freePort(), await freePort()];
-  const started = await Promise.all([
-    startProcess({
-      name: 'redis-server',
-      arguments: ['--bind', '127.0.0.1', '--port', String(redis), '--requirepass', environment.REDIS_PASSWORD, '--save', ''],
-      folder,
-    }),
-    startProcess({
-      name: builtProgram('argocd'),
-      arguments: [
-        'repo-server',
-        '--address=127.0.0.1',
-        `--port=${repo}`,
-        '--metrics-address=127.0.0.1',
-        `--metrics-port=${metrics[0]}`,
-        '--disable-tls',
-        `--redis=127.0.0.1:${redis}`,
-      ],
-      folder,
-      environment,
-    }),
-    startProcess({
-      name: builtProgram('argocd'),
-      arguments: [
-        'application-controller',
-        `--namespace=${space}`,
-        `--repo-server=127.0.0.1:${repo}`,
-        '--repo-server-plaintext',
-        `--metrics-port=${metrics[1]}`,
-        `--redis=127.0.0.1:${redis}`,
-      ],
-      folder,
-      environment,
-    }),
-  ]);
+  const common = { name: builtProgram('argocd'), folder, environment };
+  await startProgram(endings, {
+    ...common,
+    arguments: [
+      'repo-server',
+      '--address=127.0.0.1',
+      `--port=${repo}`,
+      '--metrics-address=127.0.0.1',
+      `--metrics-port=${ofRepo}`,
+      '--disable-tls',
+      `--redis=127.0.0.1:${redis}`,
+    ],
+    port: ofRepo,
+  });
+  await startProgram(endings, {
+    ...common,
+    arguments: [
+      'application-controller',
+      `--namespace=${space}`,
+      `--repo-server=127.0.0.1:${repo}`,
+      '--repo-server-plaintext',
+      `--metrics-port=${ofController}`,
+      `--redis=127.0.0.1:${redis}`,
+    ],
+    port: ofController,
+  });
 
   /** Compares now; resolves with what is seen when that is done. */
   async function refresh(name: string): Promise<Application> {
@@ -97,7 +88,7 @@ export async function startArgo(): Promise<Argo> {
     });
   }
 
-  const tool = ({ syncOptions = [], annotations = {} }: Options = {}): Tool => ({
+  return ({ syncOptions = [], annotations = {} } = {}) => ({
     apply: async (name, namespace, manifests) => {
       const targetRevision = await repository.chart(name, manifests);
       const metadata = { name, namespace: space, annotations };
@@ -127,17 +118,6 @@ export async function startArgo(): Promise<Argo> {
       return differing;
     },
   });
-
-  return {
-    tool,
-    close: async () => {
-      await Promise.all(started.map(({ end }) => end('SIGKILL')));
-      await started[0]?.stop();
-      repository.close();
-      await kubectl('delete', 'namespace', space, '--wait=false');
-      await remove();
-    },
-  };
 }
 
 const settings = (name: string): object => ({
@@ -149,7 +129,6 @@ const settings = (name: string): object => ({
 
 /** What Argo CD's installation brings besides the programs. */
 const objects = [
-  { apiVersion: 'v1', kind: 'Namespace', metadata: { name: space } },
   settings('argocd-cm'),
   settings('argocd-rbac-cm'),
   {

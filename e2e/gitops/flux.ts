@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '@rekey/lib/free-port.fixture.ts';
-import { builtProgram, startProcess, temporaryFolder } from '@rekey/lib/process.real.ts';
-import { apply, get, kubeconfig, kubectl, kubectlPath } from '../lib/kube.ts';
-import { run, until } from '../lib/run.ts';
-import { installDefinitions } from './definitions.ts';
+import { builtProgram, temporaryFolder } from '@rekey/lib/process.real.ts';
+import { apply, get, kubectl } from '../lib/kube.ts';
+import { until } from '../lib/run.ts';
+import { createNamespace, installDefinitions, startProgram } from './installation.ts';
 import { startRepository } from './repository.ts';
 import type { Tool } from './tool.ts';
 
@@ -16,19 +16,14 @@ interface Kustomization {
   status?: { lastHandledReconcileAt?: string; conditions?: { type: string; status: string; message: string }[] };
 }
 
-export interface Flux extends Tool {
-  /** Ends it, and takes away what it has brought into the cluster. */
-  close: () => Promise<void>;
-}
-
 /** Flux' own kustomize-controller as a process. What it applies it is told by an ExternalArtifact, as another source controller would write it. */
-export async function startFlux(): Promise<Flux> {
-  const remove = await installDefinitions('source-controller', 'kustomize-controller');
-  await apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: space } }]);
-  const repository = await startRepository();
+export async function startFlux(endings: AsyncDisposableStack): Promise<Tool> {
+  await installDefinitions(endings, 'source-controller', 'kustomize-controller');
+  await createNamespace(endings, space);
+  const repository = await startRepository(endings);
   const folder = temporaryFolder('flux');
   const [metrics, health] = [await freePort(), await freePort()];
-  const process = await startProcess({
+  await startProgram(endings, {
     name: builtProgram('kustomize-controller'),
     arguments: [
       '--feature-gates=ExternalArtifact=true',
@@ -37,8 +32,11 @@ export async function startFlux(): Promise<Flux> {
       `--health-addr=127.0.0.1:${health}`,
     ],
     folder,
-    environment: { KUBECONFIG: kubeconfig, TMPDIR: folder, RUNTIME_NAMESPACE: space },
+    environment: { RUNTIME_NAMESPACE: space },
+    port: health,
   });
+  // While it runs: it has a finalizer on each, and takes away what it has brought in.
+  endings.defer(async () => void (await kubectl('delete', '-n', space, `kustomizations.${group}`, '--all', '--timeout=60s')));
   const said = (): string => readFileSync(join(folder, 'log'), 'utf8');
 
   /** One reconciliation, from its beginning to its end; resolves with what it did to each object. */
@@ -65,8 +63,7 @@ export async function startFlux(): Promise<Flux> {
       const artifact = { url, digest, revision: `main@${digest}`, path: new URL(url).pathname, lastUpdateTime: now };
       const ready = { type: 'Ready', status: 'True', reason: 'Succeeded', message: 'published', lastTransitionTime: now };
       await apply([{ ...source, spec: {} }]);
-      const input = JSON.stringify({ ...source, status: { artifact, conditions: [ready] } });
-      await run(kubectlPath, ['apply', '--server-side', '--subresource=status', '-f', '-'], { env: { KUBECONFIG: kubeconfig }, input });
+      await apply([{ ...source, status: { artifact, conditions: [ready] } }], '--subresource=status');
       const spec = { interval: '10m', timeout: '2m', prune: true, wait: true, path: './', targetNamespace: namespace };
       const sourceRef = { kind: source.kind, name };
       await apply([{ apiVersion: `${group}/v1`, kind: 'Kustomization', metadata, spec: { ...spec, sourceRef } }]);
@@ -76,14 +73,6 @@ export async function startFlux(): Promise<Flux> {
       const actions = [...(await reconcile(name))];
       if (actions.length === 0) throw new Error(`Flux has not said what it compared:\n${said().slice(-2000)}`);
       return actions.filter(([, action]) => action !== 'unchanged').map(([object]) => object);
-    },
-    close: async () => {
-      // While it runs: it has a finalizer on each.
-      await kubectl('delete', '-n', space, `kustomizations.${group}`, '--all', '--timeout=60s');
-      await process.stop();
-      repository.close();
-      await kubectl('delete', 'namespace', space, '--wait=false');
-      await remove();
     },
   };
 }

@@ -3,8 +3,8 @@ import { createReadStream, mkdirSync, readFileSync, rmSync, writeFileSync } from
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { basename, join } from 'node:path';
-import { temporaryFolder } from '@rekey/lib/process.real.ts';
-import { home, run } from '../lib/run.ts';
+import { builtProgram, temporaryFolder } from '@rekey/lib/process.real.ts';
+import { run } from '../lib/run.ts';
 
 /** What the tools read from in place of a Git server, on loopback: archives of manifests, and a Helm repository. */
 export interface Repository {
@@ -13,7 +13,6 @@ export interface Repository {
   archive: (name: string, manifests: readonly object[]) => Promise<Archive>;
   /** A new version of the chart NAME, whose manifests these are; resolves with it. */
   chart: (name: string, manifests: readonly object[]) => Promise<string>;
-  close: () => void;
 }
 
 interface Archive {
@@ -22,12 +21,17 @@ interface Archive {
   digest: string;
 }
 
-export async function startRepository(): Promise<Repository> {
+export async function startRepository(endings: AsyncDisposableStack): Promise<Repository> {
   const folder = temporaryFolder('repository');
   const server = createServer((incoming, response) => {
     createReadStream(join(folder, basename(incoming.url ?? '')))
       .on('error', () => response.writeHead(404).end())
       .pipe(response);
+  });
+  endings.defer(() => {
+    server.close();
+    server.closeAllConnections();
+    rmSync(folder, { recursive: true, force: true });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -62,17 +66,8 @@ export async function startRepository(): Promise<Repository> {
     return version;
   }
 
-  return {
-    url,
-    archive,
-    chart,
-    close: () => {
-      server.close();
-      server.closeAllConnections();
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
+  return { url, archive, chart };
 }
 
-const helm = join(home, 'bin/helm');
+const helm = builtProgram('helm');
 const documents = (manifests: readonly object[]): string => manifests.map((manifest) => `---\n${JSON.stringify(manifest)}\n`).join('');

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { freePort } from '@rekey/lib/free-port.fixture.ts';
@@ -15,9 +14,11 @@ let port: number;
 let folder: string;
 let collector: RealProcess;
 let pod: FakePod;
+const endings = new AsyncDisposableStack();
 
 async function start(): Promise<RealProcess> {
   const process = await startProcess({ name: builtProgram('otelcol'), arguments: ['--config=file:config.json'], folder });
+  endings.defer(process.stop);
   await process.until(async () => (await fetch(`http://127.0.0.1:${port}/`)).status);
   return process;
 }
@@ -36,12 +37,10 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'config.json'), JSON.stringify(configuration));
   collector = await start();
   pod = await startPod({ collector: { url: `http://127.0.0.1:${port}` } });
+  endings.defer(() => pod.stop());
 }, 30_000);
 
-afterAll(async () => {
-  await pod.stop();
-  await collector.stop();
-});
+afterAll(() => endings.disposeAsync());
 
 interface Received {
   resourceLogs: { resource: { attributes: Attribute[] }; scopeLogs: { scope: { name: string }; logRecords: LogRecord[] }[] }[];
@@ -107,11 +106,9 @@ test('the collector understands every record: what it writes says what the audit
 
 /** Resolves when the sidecar has tried in vain. */
 async function refusedOnce(): Promise<void> {
-  const nobody = createServer();
-  const tried = once(nobody, 'connection') as Promise<[Socket]>;
+  const nobody = createServer((socket) => socket.destroy());
   await once(nobody.listen(port, '127.0.0.1'), 'listening');
-  const [socket] = await tried;
-  socket.destroy();
+  await once(nobody, 'connection');
   await once(nobody.close(), 'close');
 }
 

@@ -75,6 +75,8 @@ class Election {
   readonly #collection: string;
   #renewed: Moment | undefined;
   #seen: { record: string; at: Moment } | undefined;
+  /** Milliseconds; a look that failed has found nothing overdue. */
+  #lookAgainAfter = retryMilliseconds;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
@@ -92,15 +94,14 @@ class Election {
     const { pause = sleep, log } = this.#options;
     const { signal } = this.ended;
     while (!signal.aborted) {
-      // A look that failed, or has no answer yet, has found nothing overdue.
-      const attempt = this.#turn().catch((error: unknown) => {
-        log('warn', 'the lease could not be read or written', { name: leaseName, code: errorCode(error) });
-        return retryMilliseconds;
-      });
-      const wait = await Promise.race([attempt, pause(attemptMilliseconds, signal).then(() => retryMilliseconds)]);
+      this.#lookAgainAfter = retryMilliseconds;
+      const attempt = this.#turn().catch((error: unknown) =>
+        log('warn', 'the lease could not be read or written', { name: leaseName, code: errorCode(error) }),
+      );
+      await Promise.race([attempt, pause(attemptMilliseconds, signal)]);
       // After the attempt: a process that was stopped, or a clock that was set, asks once more before it gives up.
       if (this.#renewed !== undefined && !this.holds()) this.#lose();
-      await pause(wait, signal);
+      await pause(this.#lookAgainAfter, signal);
     }
   }
 
@@ -119,18 +120,20 @@ class Election {
     }
   }
 
-  /** Resolves with the milliseconds until the next one. */
-  async #turn(): Promise<number> {
+  async #turn(): Promise<void> {
     // Before the record is read: what counts is the earliest moment at which others may have seen the renewal.
     const begun = momentOf(this.#clock);
     const { kubernetes, identity } = this.#options;
     const lease = await kubernetes.read<LeaseObject>(this.#path());
     const step = await this.#decide(lease);
-    const wait = lookAgainAfter({ holds: this.#renewed !== undefined, able: this.#able, unchangedMilliseconds: this.#unchanged() });
-    if (this.ended.signal.aborted || this.#isOvertaken(begun)) return wait;
+    this.#lookAgainAfter = lookAgainAfter({
+      holds: this.#renewed !== undefined,
+      able: this.#able,
+      unchangedMilliseconds: this.#unchanged(),
+    });
+    if (this.ended.signal.aborted || this.#isOvertaken(begun)) return;
     if (this.#renewed !== undefined && lease?.spec?.holderIdentity !== identity) this.#lose();
     else if (step !== 'wait') await this.#hold(lease, step, begun);
-    return wait;
   }
 
   async #decide(lease: LeaseObject | undefined): Promise<Step> {

@@ -13,7 +13,8 @@ const phaseMilliseconds = 6000;
 
 interface Phase {
   calls: number;
-  failed: number;
+  /** How many calls ended otherwise than with status 200, by what was seen: the status, or the code of the error. */
+  failed: Record<string, number>;
   p50: number;
   p99: number;
   mostMB: number;
@@ -43,13 +44,16 @@ export async function ofACrowd(stage: Stage): Promise<object> {
   const before = (quiet.p99 + quietAgain.p99) / 2;
   return {
     phases: { quiet, opening, idle, slow, bombed, quietAgain },
-    failed: [quiet, opening, idle, slow, bombed].reduce((sum, { failed }) => sum + failed, 0),
+    failed: Object.fromEntries(Object.entries({ quiet, opening, idle, slow, bombed, quietAgain }).flatMap(failures)),
     p99Ratio: Object.fromEntries(Object.entries({ opening, idle, slow, bombed }).map(([name, { p99 }]) => [name, round(p99 / before)])),
     clients: number('rekey_client_connections'),
     givenWay: ['connections', 'idle'].reduce((sum, limit) => sum + number(`rekey_limits_total{limit="${limit}"}`), 0),
     mostMB: round(stage.watch.most()),
   };
 }
+
+const failures = ([name, { failed }]: [string, Phase]): [string, number][] =>
+  Object.entries(failed).map(([what, count]) => [`${name}: ${what}`, count]);
 
 const round = (value: number): number => Math.round(value * 100) / 100;
 
@@ -61,17 +65,18 @@ async function act(flood: ChildProcess, word: string): Promise<void> {
 /** Calls that come one behind the other on a few connections, as long as something else lasts. */
 async function phase({ through, watch }: Stage, doing: Promise<unknown>): Promise<Phase> {
   const times: number[] = [];
-  let [failed, mostMB] = [0, 0];
+  const failed: Phase['failed'] = {};
+  let mostMB = 0;
   const doings = { over: false };
   const caller = async (): Promise<void> => {
     while (!doings.over) {
       const began = performance.now();
-      const status = await call(through, { path: '/bytes?seed=1&size=1000&framing=length' }).then(
-        (answer) => answer.status,
-        () => 0,
+      const seen = await call(through, { path: '/bytes?seed=1&size=1000&framing=length' }).then(
+        ({ status }) => String(status),
+        (error: NodeJS.ErrnoException) => `${error.code ?? error.message} after ${Math.round(performance.now() - began)} ms`,
       );
       times.push(performance.now() - began);
-      if (status !== 200) failed += 1;
+      if (seen !== '200') failed[seen] = (failed[seen] ?? 0) + 1;
       mostMB = Math.max(mostMB, watch.now());
       await pause(4);
     }

@@ -147,6 +147,19 @@ test('of the connections without a call as many stay as may, and calls have room
   for (const { socket } of [...calls, ...idle]) socket.destroy();
 });
 
+test('a flood of connections that ask for nothing takes none from a client that will use its own again', async () => {
+  const limited = await startPod({ clock, limits: { idle: 4, connections: 100 } });
+  await pod.stop();
+  pod = limited;
+  pod.handler = (_request, response) => response.end('ok');
+  const kept = await connect(`GET /first HTTP/1.1\r\n${host()}\r\n`);
+  await once(kept.socket, 'data');
+  for (let count = 1; count <= 8; count += 1) connect().catch(() => {});
+  await until(async () => (await limit('idle')) === 5);
+  kept.socket.write(`GET /next HTTP/1.1\r\n${host()}Connection: close\r\n\r\n`);
+  expect((await kept.said).match(/HTTP\/1\.1 200/gu)).toHaveLength(2);
+});
+
 test('answers that end in one moment arrive whole, although their connections are too many without a call then', async () => {
   const limited = await startPod({ clock, limits: { idle: 1, connections: 40, calls: 40 } });
   await pod.stop();

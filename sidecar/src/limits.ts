@@ -1,8 +1,8 @@
 /** What a client may take of the sidecar. Each has a label in `rekey_limits_total`, where it is counted when it is reached. */
 export interface Limits {
-  /** Open connections of clients. At the limit the one that is idle for longest gives way to a new one. */
+  /** Open connections of clients. At the limit one that is idle gives way to a new one. */
   connections: number;
-  /** Of these, without a call. Beyond, the one that is so for longest goes. */
+  /** Of these, without a call. Beyond, the one that is so for longest goes: of those that have carried a call or of the others, whichever are more. */
   idle: number;
   /** Calls under way with one credential. */
   calls: number;

@@ -16,8 +16,9 @@ export class Clients implements House {
   isStopping = false;
   readonly #clock: Clock;
   readonly #all = new Set<Connection>();
-  /** The one that is idle for longest is the first. */
-  readonly #idle = new Set<Connection>();
+  /** Idle ones, the one that is so for longest first: those that have not carried a call yet, and those that have. */
+  readonly #unused = new Set<Connection>();
+  readonly #kept = new Set<Connection>();
   readonly #sockets = new Set<Socket>();
   #isSweeping = false;
 
@@ -50,19 +51,21 @@ export class Clients implements House {
   }
 
   busy(connection: Connection): void {
-    this.#idle.delete(connection);
+    this.#unused.delete(connection);
+    this.#kept.delete(connection);
   }
 
   idle(connection: Connection): void {
-    this.#idle.add(connection);
-    if (this.#idle.size <= this.means.limits.idle) return;
+    const alike = connection.hasCarried ? this.#kept : this.#unused;
+    alike.add(connection);
+    if (this.#unused.size + this.#kept.size <= this.means.limits.idle) return;
     this.means.metrics.limit('idle');
     this.#giveWay();
   }
 
   closed(connection: Connection): void {
     this.#all.delete(connection);
-    this.#idle.delete(connection);
+    this.busy(connection);
   }
 
   /** No further requests: idle connections end now, the others with their answers. */
@@ -75,11 +78,14 @@ export class Clients implements House {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** The connection that is idle for longest goes. Whether there was one. */
+  /**
+   * The connection that is idle for longest goes, of the kind of which there are more: connections that never ask for anything must not
+   * take one from a client that is about to use it again, whose next call would fail. Whether there was one.
+   */
   #giveWay(): boolean {
-    const [oldest] = this.#idle;
+    const [oldest] = this.#unused.size >= this.#kept.size ? this.#unused : this.#kept;
     if (oldest === undefined) return false;
-    this.#idle.delete(oldest);
+    this.busy(oldest);
     oldest.giveWay();
     return true;
   }

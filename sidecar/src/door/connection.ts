@@ -56,6 +56,7 @@ export class Connection implements Client {
   #through: ((bytes: Buffer) => void) | undefined;
   #isParsing = false;
   #isEnding = false;
+  #hasCarried = false;
 
   constructor(socket: Socket, entrance: Entrance, house: House) {
     this.#socket = socket;
@@ -70,6 +71,11 @@ export class Connection implements Client {
     socket.on('error', () => {}); // its close tells
     socket.on('close', () => this.#closed());
     house.idle(this);
+  }
+
+  /** A call, at any time. */
+  get hasCarried(): boolean {
+    return this.#hasCarried;
   }
 
   write(bytes: Buffer): boolean {
@@ -175,6 +181,7 @@ export class Connection implements Client {
 
   #begin(checked: Checked): void {
     this.#house.busy(this);
+    this.#hasCarried = true;
     this.#method = checked.head.method;
     const call = new Call(this.#house.means, this, checked);
     this.#call = call;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { host } from './host.ts';
 import { allow, allowRules } from './allow.ts';
-import { conditions, labelSelector, objectName, time } from './parts.ts';
+import { conditions, labelSelector, objectName, observedGeneration, time } from './parts.ts';
 import { historyEntry, rejectedEntry, rotationRules, rotationSpec, rotationStatus } from './rotation.ts';
 import { place, placeRules } from './place.ts';
 import { pinRules, source, userRules } from './source.ts';
@@ -117,7 +117,7 @@ export type CredentialSpec = z.output<typeof credentialSpec>;
 
 /** What the operator reports. */
 export const credentialStatus = z.object({
-  observedGeneration: z.int().min(0).optional(),
+  observedGeneration,
   version: z.string().max(64).optional().meta({ description: 'The version that the sidecars should use.' }),
   exact: z.boolean().optional().meta({
     description:

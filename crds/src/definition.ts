@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { bindingSpec, bindingStatus } from './binding.ts';
 import { credentialSpec, credentialStatus } from './credential.ts';
 import { group } from './names.ts';
+import { unobserved } from './parts.ts';
 import { storeSpec, storeStatus } from './store.ts';
 
 export interface Column {
@@ -99,6 +100,12 @@ export const definitions: readonly Definition[] = [
 
 type Json = Record<string, unknown>;
 
+function statusOf({ status }: Definition): Json {
+  const schema = structural(status);
+  const { properties } = schema as { properties: Json };
+  return 'observedGeneration' in properties ? { ...schema, default: { observedGeneration: unobserved } } : schema;
+}
+
 /** A zod schema as a structural schema (KEP-2337 and the API server's own checks). */
 export function structural(schema: z.ZodType): Json {
   const json = z.toJSONSchema(schema, {
@@ -132,7 +139,7 @@ export function customResourceDefinition(definition: Definition): Json {
       kind: { type: 'string' },
       metadata: { type: 'object' },
       spec: structural(definition.spec),
-      status: structural(definition.status),
+      status: statusOf(definition),
     },
   };
   const version = {

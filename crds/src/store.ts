@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { conditions, labels, vaultMount } from './parts.ts';
+import { conditions, labels, observedGeneration, vaultMount } from './parts.ts';
 import { exactlyOne, withRules } from './rule.ts';
 import { gcpProject, roleARN } from './source.ts';
 
@@ -170,7 +170,7 @@ export const storeSpec = withRules(
 export type StoreSpec = z.output<typeof storeSpec>;
 
 export const storeStatus = z.object({
-  observedGeneration: z.int().min(0).optional(),
+  observedGeneration,
   place: z.string().max(512).optional().meta({ description: 'Where it is: the address of a vault, the region or project at a cloud.' }),
   conditions: conditions.optional(),
 });

@@ -1,3 +1,4 @@
+import type { Credential } from '@rekey/crds/credential.ts';
 import { apiPath, apiVersion } from '@rekey/crds/names.ts';
 import { badInputs, goodInputs, goodSpec } from '@rekey/crds/rules.table.ts';
 import { startApiServer } from './api-server.real.ts';
@@ -21,4 +22,11 @@ test.each(badInputs)('$name is refused with its own message', async ({ spec, mes
 
 test.each(Object.entries(goodInputs))('%s is taken', async (_name, spec) => {
   expect(await tried(spec)).toMatchObject({ status: 201, message: '' });
+});
+
+test('an object that no operator has looked at is not current by the rules of kstatus', async () => {
+  const path = `${apiPath}/namespaces/default/mcpcredentials/new`;
+  await api.admin.apply(path, { apiVersion, kind: 'MCPCredential', metadata: { name: 'new' }, spec: goodSpec });
+  const read = await api.admin.read<Credential>(path);
+  expect([read?.metadata.generation, read?.status]).toEqual([1, { observedGeneration: -1 }]);
 });

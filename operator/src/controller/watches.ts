@@ -1,3 +1,6 @@
+import type { CredentialStatus } from '@rekey/crds/credential.ts';
+import type { StoreStatus } from '@rekey/crds/store.ts';
+import { unobserved } from '@rekey/crds/parts.ts';
 import { apiPath, injectedLabel } from '@rekey/crds/names.ts';
 import type { Log } from '@rekey/lib/log.ts';
 import { listAndWatch } from '@rekey/lib/watch.ts';
@@ -27,8 +30,8 @@ interface Collection {
 }
 
 const collections: Record<Kind, Collection> = {
-  credentials: { api: apiPath, plural: 'mcpcredentials' },
-  stores: { api: apiPath, plural: 'mcpcredentialstores', isClusterWide: true },
+  credentials: { api: apiPath, plural: 'mcpcredentials', trim: withoutDefaultStatus },
+  stores: { api: apiPath, plural: 'mcpcredentialstores', isClusterWide: true, trim: withoutDefaultStatus },
   bindings: { api: apiPath, plural: 'mcpcredentialbindings' },
   pods: { api: '/api/v1', plural: 'pods', query: { labelSelector: `${injectedLabel}=true` }, trim: (pod) => trimPod(pod) },
   namespaces: { api: '/api/v1', plural: 'namespaces', trim: metadataOnly },
@@ -136,6 +139,12 @@ function versionOf(object: KubernetesObject | undefined): string | undefined {
 
 function metadataOnly({ metadata }: KubernetesObject): KubernetesObject {
   return { metadata };
+}
+
+/** What the definition says of an object that nobody has looked at is no status: all else here asks whether there is one. */
+function withoutDefaultStatus(object: KubernetesObject & { status?: CredentialStatus | StoreStatus }): KubernetesObject {
+  const { status, ...rest } = object;
+  return status?.observedGeneration === unobserved ? rest : object;
 }
 
 /** Who owns which field: more than half of a small object, and not read here. */

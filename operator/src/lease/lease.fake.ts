@@ -16,12 +16,17 @@ export interface FakeLease {
   pods: Record<string, PodStatus>;
   /** What the API server answers instead, such as 500. */
   failure: number | undefined;
+  /** The same, to writes alone. */
+  writeFailure: number | undefined;
 }
+
+const failed = (status: number): Answer => ({ status, body: { reason: 'InternalError' } });
 
 /** A Lease and the pods of its holders, behind as much of the API server as they take. */
 export function fakeLease(): FakeLease {
   let resourceVersion = 1;
   const write = (spec: LeaseSpec, allowed: boolean): Answer => {
+    if (fake.writeFailure !== undefined) return failed(fake.writeFailure);
     if (!allowed) return { status: 409, body: { reason: 'Conflict' } };
     fake.spec = { ...fake.spec, ...spec };
     resourceVersion += 1;
@@ -35,9 +40,10 @@ export function fakeLease(): FakeLease {
     spec: undefined,
     pods: {},
     failure: undefined,
+    writeFailure: undefined,
     handler: ({ method, path, body }) => {
       const { spec = {}, metadata } = (body as Body) ?? {};
-      if (fake.failure !== undefined) return { status: fake.failure, body: { reason: 'InternalError' } };
+      if (fake.failure !== undefined) return failed(fake.failure);
       if (method === 'POST') return write(spec, fake.spec === undefined);
       if (method === 'PATCH') return write(spec, metadata?.resourceVersion === String(resourceVersion));
       return read(path.startsWith(pods) ? fake.pods[path.slice(pods.length)] : fake.spec && { spec: fake.spec });

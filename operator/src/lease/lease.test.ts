@@ -115,6 +115,20 @@ test('a look that does not reach the API server has found nothing overdue', asyn
   expect(b.pauses).toEqual([2000, 500, 2000]);
 });
 
+test('a replica whose write failed when it took the lead tries again after half a second, and leads then', async () => {
+  const [a, b] = [await replica('a'), await replica('b')];
+  await a.stop();
+  await pass(14, b);
+  const looked = b.pauses.length;
+  lease.writeFailure = 500;
+  await pass(2, b);
+  expect([b.holds(), b.pauses.slice(looked)]).toEqual([false, [500]]);
+  lease.writeFailure = undefined;
+  tick(0.5);
+  await b.look();
+  expect([b.holds(), lease.spec?.holderIdentity]).toEqual([true, 'b_1']);
+});
+
 test('a container that was started again in its pod takes the Lease of its earlier life', async () => {
   const a = await replica('a');
   await a.stop();

@@ -65,4 +65,4 @@ USER 65532:65532
 ENV MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=32768
 # A small young generation keeps connection churn from growing the process, and one thread sweeps it: waking others for 2 MB took more than they saved
 # (6 % of a call, and 2 MB). No signal opens an inspector on a process that holds values.
-ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=2", "--no-parallel-scavenge", "--max-old-space-size=28", "--disable-sigusr1", "/app/main.js"]
+ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=1", "--no-parallel-scavenge", "--max-old-space-size=28", "--disable-sigusr1", "/app/main.js"]

@@ -42,8 +42,11 @@ export function cpu(pid: number): number {
   return nanoseconds;
 }
 
-/** Private memory in MB: what a further pod on the same node costs, since files are shared. */
+/**
+ * Private memory in MB: what a further pod on the same node costs, since files are shared. RssAnon (proc(5)) is what `Anonymous` of smaps_rollup says
+ * to a few kB, but takes 0.03 ms instead of 1.7, in which the process that is measured could not change its memory map.
+ */
 export function memory(pid: number): number {
-  const kilobytes = /^Anonymous:\s+(\d+) kB/mu.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1];
+  const kilobytes = /^RssAnon:\s+(\d+) kB/mu.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Number(kilobytes) / 1024;
 }

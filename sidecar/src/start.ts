@@ -4,6 +4,7 @@ import { injectedWays } from '@rekey/crds/snapshot.ts';
 import type { Log } from '@rekey/lib/log.ts';
 import type { AuditOptions } from './report/audit.ts';
 import { Audit } from './report/audit.ts';
+import { processClock } from './clock.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { LiveCredentials } from './credential/credentials.ts';
@@ -19,6 +20,7 @@ import { defaultLimits } from './limits.ts';
 import { Metrics } from './report/metrics.ts';
 import { createLookup } from './upstream/resolve.ts';
 import { Table } from './inject/rule.ts';
+import { Pace } from './scrub/pace.ts';
 import { startTls } from './tls/tls.ts';
 import { Turn } from './turn.ts';
 import { trustedBy } from './tls/trust.ts';
@@ -104,14 +106,15 @@ async function startBehind(health: Health, metrics: Metrics, options: SidecarOpt
     metrics,
     (name) => ways.get(name) ?? [],
   );
+  const clock = options.clock ?? processClock;
   const door = await openDoor({
-    means: { upstream, audit, metrics, limits: { ...defaultLimits, ...options.limits }, turn },
+    means: { upstream, audit, metrics, limits: { ...defaultLimits, ...options.limits }, turn, pace: new Pace(clock) },
     table,
     entrances,
     context: () => tls.context(),
     lookup,
     log,
-    ...(options.clock === undefined ? {} : { clock: options.clock }),
+    clock,
   });
   health.ready();
   setImmediate(() => upstream.prepare());

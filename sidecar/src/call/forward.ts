@@ -251,6 +251,7 @@ export class Call implements Attempted {
       resume: () => this.#attempt.connection?.resume(),
       broken: () => this.abort(undefined),
       replaced: (count) => scrubbedOf(this.#uses.list, count),
+      unpacked: (bytes, go) => this.#means.pace.unpacked(bytes, go),
     });
   }
 

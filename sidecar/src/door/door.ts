@@ -7,7 +7,6 @@ import { errorCode } from '@rekey/lib/log.ts';
 import { ciphers } from '../tls/ciphers.ts';
 import { Clients } from './clients.ts';
 import type { Clock } from '../clock.ts';
-import { processClock } from '../clock.ts';
 import { throughBaseUrl, throughTls } from '../entrance.ts';
 import type { Entrance } from '../entrance.ts';
 import type { Entrances } from './entrances.ts';
@@ -23,7 +22,7 @@ export interface DoorOptions {
   /** For what the proxy lets pass. */
   lookup: LookupFunction;
   log: Log;
-  clock?: Clock;
+  clock: Clock;
 }
 
 export interface Door {
@@ -36,7 +35,7 @@ const addresses = ['127.0.0.1', '::1'];
 
 /** Opens what the pod's hosts file, its proxy variables and its base URLs lead to. Rejects when a port on 127.0.0.1 is taken. */
 export async function openDoor(options: DoorOptions): Promise<Door> {
-  const { means, table, clock = processClock, entrances, log } = options;
+  const { means, table, clock, entrances, log } = options;
   const clients = new Clients(means, table, clock);
   const opening = [
     ...entrances.ports.map((port) => ({ port, open: () => tlsServer(options, clients) })),

@@ -24,6 +24,8 @@ export interface Around {
   broken(): void;
   /** So many values were replaced. */
   replaced(count: number): void;
+  /** So many bytes were unpacked. False when more of them has to wait: `go` is called when it may go on. */
+  unpacked(bytes: number, go: () => void): boolean;
 }
 
 const chunkEnd = Buffer.from('\r\n');
@@ -52,6 +54,9 @@ export class Scrubbed {
   readonly #chunks: Chunked | undefined;
   readonly #decoder: Transform | undefined;
   #decodes = false;
+  /** Why the decoder rests. */
+  #isFull = false;
+  #isEarly = false;
   #told = 0;
   #done: (() => void) | undefined;
 
@@ -64,9 +69,7 @@ export class Scrubbed {
     this.#window = new Window(wanted.needles, wanted.placeholder);
     this.#chunks = head.control.chunked ? new Chunked(undefined) : undefined;
     this.#decoder = this.#bodiless ? undefined : decoderOf(fieldOf(head.fields, 'content-encoding'));
-    this.#decoder?.on('data', (data: Buffer) => {
-      if (!this.#send(this.#window.push(data))) this.#decoder?.pause();
-    });
+    this.#decoder?.on('data', (data: Buffer) => this.#unpacked(data));
     this.#decoder?.on('drain', () => around.resume());
     this.#decoder?.on('error', () => around.broken());
     this.#decoder?.on('end', () => this.#last());
@@ -101,7 +104,8 @@ export class Scrubbed {
 
   /** The client takes more. */
   drained(): void {
-    this.#decoder?.resume();
+    this.#isFull = false;
+    this.#unpack();
   }
 
   destroy(): void {
@@ -118,6 +122,19 @@ export class Scrubbed {
     if (this.#decoder === undefined) return this.#send(this.#window.push(data));
     this.#decodes = true;
     return this.#decoder.write(Buffer.from(data)); // a copy: it is read later
+  }
+
+  #unpacked(data: Buffer): void {
+    this.#isFull = !this.#send(this.#window.push(data));
+    this.#isEarly = !this.#around.unpacked(data.length, () => {
+      this.#isEarly = false;
+      this.#unpack();
+    });
+    if (this.#isFull || this.#isEarly) this.#decoder?.pause();
+  }
+
+  #unpack(): void {
+    if (!this.#isFull && !this.#isEarly) this.#decoder?.resume();
   }
 
   #last(): void {

@@ -1,9 +1,9 @@
 import type { Clock } from '../clock.ts';
 
 /** Of all answers together. */
-export const bytesPerMillisecond = 32 * 1024;
+export const bytesPerMillisecond = 16 * 1024;
 /** So far ahead of that it may be, so that an answer of up to 1 MiB never waits. */
-const aheadMilliseconds = 32;
+const aheadMilliseconds = 64;
 
 /**
  * How fast answers are unpacked that are searched. The upstream decides what 100 KB become, and each 16 KiB of it are new memory outside of

@@ -48,5 +48,6 @@ export function cpu(pid: number): number {
  */
 export function memory(pid: number): number {
   const kilobytes = /^RssAnon:\s+(\d+) kB/mu.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  if (kilobytes === undefined) throw new Error(`process ${pid} has ended, so it has no memory to measure`);
   return Number(kilobytes) / 1024;
 }

@@ -29,7 +29,6 @@ export const labelSelector = withRules(
 );
 export type LabelSelector = z.output<typeof labelSelector>;
 
-/** Kubernetes' meta/v1 Condition, bounded as there. */
 /**
  * The `status.observedGeneration` of an object that the operator has not looked at yet: no generation is this one, so that what waits by
  * kstatus' rules (such as Flux) does not take a status that says nothing for a good one.
@@ -38,6 +37,7 @@ export const unobserved = -1;
 
 export const observedGeneration = z.int().min(unobserved).optional();
 
+/** Kubernetes' meta/v1 Condition, bounded as there. */
 export const condition = z.object({
   type: z.string().max(316),
   status: z.enum(['True', 'False', 'Unknown']),

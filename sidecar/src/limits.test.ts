@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
+import net from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import tls from 'node:tls';
 import type { TLSSocket } from 'node:tls';
+import { freePort } from '@rekey/lib/free-port.fixture.ts';
 import { fakeClock, settle } from './clock.fake.ts';
 import type { FakeClock } from './clock.fake.ts';
 import { defaultLimits } from './limits.ts';
@@ -148,16 +150,30 @@ test('of the connections without a call as many stay as may, and calls have room
 });
 
 test('a flood of connections that ask for nothing takes none from a client that will use its own again', async () => {
-  const limited = await startPod({ clock, limits: { idle: 4, connections: 100 } });
+  const limited = await startPod({ clock, limits: { idle: 28, connections: 100 } });
   await pod.stop();
   pod = limited;
-  pod.handler = (_request, response) => response.end('ok');
-  const kept = await connect(`GET /first HTTP/1.1\r\n${host()}\r\n`);
-  await once(kept.socket, 'data');
-  for (let count = 1; count <= 8; count += 1) connect().catch(() => {});
-  await until(async () => (await limit('idle')) === 5);
-  kept.socket.write(`GET /next HTTP/1.1\r\n${host()}Connection: close\r\n\r\n`);
-  expect((await kept.said).match(/HTTP\/1\.1 200/gu)).toHaveLength(2);
+  const kept = await startKept(10);
+  for (let count = 1; count <= 40; count += 1) connect().catch(() => {});
+  await until(async () => (await limit('idle')) === 22);
+  expect(await again(kept)).toEqual(kept.map(() => 2));
+});
+
+test.each(['sockets that say nothing', 'sockets to the proxy that say nothing'])('a flood of %s takes none either', async (what) => {
+  const proxy = { port: await freePort(), others: 'Refuse' } as const;
+  const limited = await startPod({
+    clock,
+    limits: { connections: 40 },
+    entrances: { proxy },
+  });
+  await pod.stop();
+  pod = limited;
+  const kept = await startKept(6);
+  const port = what === 'sockets that say nothing' ? pod.port : proxy.port;
+  const flood = Array.from({ length: 60 }, () => net.connect({ host: '127.0.0.1', port }).on('error', () => {}));
+  await until(async () => (await limit('connections')) === 26);
+  expect(await again(kept)).toEqual(kept.map(() => 2));
+  for (const socket of flood) socket.destroy();
 });
 
 test('answers that end in one moment arrive whole, although their connections are too many without a call then', async () => {
@@ -192,6 +208,24 @@ test('a call under way never gives way', async () => {
   expect(calls.every(({ closed }) => !closed())).toBe(true);
   for (const { socket } of [...calls, ...idle]) socket.destroy();
 });
+
+/** So many connections that have carried a call. */
+async function startKept(count: number): Promise<Awaited<ReturnType<typeof connect>>[]> {
+  pod.handler = (_request, response) => response.end('ok');
+  const kept = [];
+  for (let index = 0; index < count; index += 1) {
+    const connection = await connect(`GET /first HTTP/1.1\r\n${host()}\r\n`);
+    await once(connection.socket, 'data');
+    kept.push(connection);
+  }
+  return kept;
+}
+
+/** Uses them once more: how many answers each has had. */
+async function again(kept: Awaited<ReturnType<typeof startKept>>): Promise<number[]> {
+  for (const { socket } of kept) socket.write(`GET /next HTTP/1.1\r\n${host()}Connection: close\r\n\r\n`);
+  return Promise.all(kept.map(async ({ said }) => (await said).split('HTTP/1.1 200').length - 1));
+}
 
 /** So many calls that get no answer. */
 async function startCalls(count: number): Promise<{ calls: Awaited<ReturnType<typeof connect>>[] }> {

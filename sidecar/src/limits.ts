@@ -2,7 +2,7 @@
 export interface Limits {
   /** Open connections of clients. At the limit one that is idle gives way to a new one. */
   connections: number;
-  /** Of these, without a call. Beyond, the one that is so for longest goes: of those that have carried a call or of the others, whichever are more. */
+  /** Of these, without a call. Beyond, the one that is so for longest goes, of those that never carried a call as long as there are some. */
   idle: number;
   /** Calls under way with one credential. */
   calls: number;

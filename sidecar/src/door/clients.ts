@@ -7,6 +7,8 @@ import type { Means } from '../call/means.ts';
 import type { Table } from '../inject/rule.ts';
 
 const sweepMilliseconds = 1000;
+/** So many of either kind stay while others can go: a client that has just come needs a moment until it asks. */
+const stays = { unready: 32, unused: 16 } as const;
 
 /** All connections of clients: keeps their number and their times within the limits. */
 export class Clients implements House {
@@ -20,6 +22,8 @@ export class Clients implements House {
   readonly #unused = new Set<Connection>();
   readonly #kept = new Set<Connection>();
   readonly #sockets = new Set<Socket>();
+  /** Accepted, but not through their handshake or their CONNECT, the oldest first. */
+  readonly #unready = new Map<string, Socket>();
   #isSweeping = false;
 
   constructor(means: Means, table: Table, clock: Clock) {
@@ -29,7 +33,7 @@ export class Clients implements House {
     this.now = () => clock.now();
   }
 
-  /** A socket was accepted. Beyond the limit the connection that is idle for longest gives way to it, or it goes itself. */
+  /** A socket was accepted. Beyond the limit one that is idle gives way to it, or it goes itself. */
   accepted(socket: Socket): void {
     this.#sockets.add(socket);
     this.means.metrics.clients += 1;
@@ -40,6 +44,18 @@ export class Clients implements House {
     if (this.#sockets.size <= this.means.limits.connections) return;
     this.means.metrics.limit('connections');
     if (!this.#giveWay()) socket.destroy();
+  }
+
+  /** It has to say more before it can carry a request; `ready` tells when it has. */
+  unready(socket: Socket): void {
+    const peer = peerOf(socket);
+    this.#unready.set(peer, socket);
+    socket.once('close', () => this.#unready.delete(peer));
+  }
+
+  /** The socket itself, or what speaks TLS on it. */
+  ready(socket: Socket): void {
+    this.#unready.delete(peerOf(socket));
   }
 
   /** It may carry requests now. */
@@ -60,7 +76,7 @@ export class Clients implements House {
     alike.add(connection);
     if (this.#unused.size + this.#kept.size <= this.means.limits.idle) return;
     this.means.metrics.limit('idle');
-    this.#giveWay();
+    this.#idleGivesWay();
   }
 
   closed(connection: Connection): void {
@@ -78,12 +94,26 @@ export class Clients implements House {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /**
-   * The connection that is idle for longest goes, of the kind of which there are more: connections that never ask for anything must not
-   * take one from a client that is about to use it again, whose next call would fail. Whether there was one.
-   */
+  /** Whether there was one that could. */
   #giveWay(): boolean {
-    const [oldest] = this.#unused.size >= this.#kept.size ? this.#unused : this.#kept;
+    return this.#unreadyGivesWay(stays.unready) || this.#idleGivesWay() || this.#unreadyGivesWay(0);
+  }
+
+  #unreadyGivesWay(stay: number): boolean {
+    if (this.#unready.size <= stay) return false;
+    const [[peer, oldest] = []] = this.#unready;
+    if (peer === undefined || oldest === undefined) return false;
+    this.#unready.delete(peer);
+    oldest.destroy();
+    return true;
+  }
+
+  /**
+   * The connection that is so for longest goes. Those that never asked for anything go first: a client that has called is about to use its
+   * connection again, and would lose that call.
+   */
+  #idleGivesWay(): boolean {
+    const [oldest] = this.#unused.size > stays.unused || this.#kept.size === 0 ? this.#unused : this.#kept;
     if (oldest === undefined) return false;
     this.busy(oldest);
     oldest.giveWay();
@@ -99,4 +129,9 @@ export class Clients implements House {
     this.#isSweeping = this.#all.size > 0;
     if (this.#isSweeping) this.#clock.after(sweepMilliseconds, () => this.#sweep());
   }
+}
+
+/** TLS on a socket has its ends, but is another object. */
+function peerOf({ localPort, remoteAddress, remotePort }: Socket): string {
+  return `${localPort} ${remoteAddress} ${remotePort}`;
 }

@@ -67,8 +67,14 @@ function terms({ entrances: { names }, context }: DoorOptions): tls.TlsOptions {
 
 function tlsServer(options: DoorOptions, clients: Clients): Server {
   const server = tls.createServer({ ...terms(options), handshakeTimeout: options.means.limits.handshakeMilliseconds });
-  server.on('connection', (socket: Socket) => clients.accepted(socket));
-  server.on('secureConnection', (socket: TLSSocket) => clients.add(socket, throughTls('hosts', nameOf(socket), socket.localPort ?? 0)));
+  server.on('connection', (socket: Socket) => {
+    clients.accepted(socket);
+    clients.unready(socket);
+  });
+  server.on('secureConnection', (socket: TLSSocket) => {
+    clients.ready(socket);
+    clients.add(socket, throughTls('hosts', nameOf(socket), socket.localPort ?? 0));
+  });
   server.on('tlsClientError', (error: Error) => options.log('debug', 'a TLS handshake failed', { code: errorCode(error) }));
   return server;
 }
@@ -91,6 +97,7 @@ function proxyServer(options: DoorOptions, clients: Clients): Server {
   const secure = (socket: Socket, entrance: Entrance): void => handshake(socket, entrance, options, clients);
   return net.createServer((socket) => {
     clients.accepted(socket);
+    clients.unready(socket);
     proxied(socket, { means, table, clients, lookup, others, secure });
   });
 }
@@ -99,6 +106,7 @@ function proxyServer(options: DoorOptions, clients: Clients): Server {
 function handshake(socket: Socket, entrance: Entrance, options: DoorOptions, clients: Clients): void {
   const secured = new tls.TLSSocket(socket, { ...terms(options), isServer: true });
   const late = setTimeout(() => socket.destroy(), options.means.limits.handshakeMilliseconds).unref();
+  clients.unready(socket);
   secured.on('error', (error) => {
     options.log('debug', 'a TLS handshake failed', { code: errorCode(error) });
     socket.destroy();
@@ -106,6 +114,7 @@ function handshake(socket: Socket, entrance: Entrance, options: DoorOptions, cli
   secured.once('close', () => clearTimeout(late));
   secured.once('secure', () => {
     clearTimeout(late);
+    clients.ready(socket);
     if (nameOf(secured) === entrance.host) clients.add(secured, entrance);
     else secured.destroy();
   });

@@ -42,7 +42,7 @@ interface Authority {
  * | any other                   | -                            | any    | RequestInvalid: 400                        |
  */
 export function proxied(socket: Socket, options: ProxyOptions): void {
-  const { means } = options;
+  const { means, clients } = options;
   let bytes: Buffer = Buffer.alloc(0);
   const late = setTimeout(() => socket.destroy(), means.limits.headMilliseconds).unref();
   const read = (chunk: Buffer): void => {
@@ -61,6 +61,7 @@ export function proxied(socket: Socket, options: ProxyOptions): void {
   };
   const stop = (): void => {
     clearTimeout(late);
+    clients.ready(socket);
     socket.off('data', read).pause();
   };
   socket.on('error', () => socket.destroy()).once('close', () => clearTimeout(late));

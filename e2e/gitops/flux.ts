@@ -86,7 +86,8 @@ function applied(log: string, name: string): [string, string][] {
     .filter(({ msg, name: of }) => msg.startsWith('server-side apply') && of === name)
     .flatMap(({ output = {} }) => Object.entries(output))
     .map(([object, action]) => {
-      const [kind = '', , objectName = ''] = object.split('/');
-      return [`${kind}/${objectName}`, action];
+      // Kind/namespace/name, or Kind/name.
+      const parts = object.split('/');
+      return [`${parts[0]}/${parts.at(-1)}`, action];
     });
 }

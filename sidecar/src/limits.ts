@@ -9,6 +9,10 @@ export interface Limits {
   /** Of a request's head, its request line included. */
   headBytes: number;
   handshakeMilliseconds: number;
+  /** Of answers that are unpacked to be searched: what their codings may hold, by the window that each declares. One that finds too little left is cut off. */
+  unpackingBytes: number;
+  /** The same answers, beyond the first MiB of each: so much is made of them, all together. */
+  unpackedBytesPerSecond: number;
   /** From the first byte of a head to its last. */
   headMilliseconds: number;
   /** Without a byte of a body that the client owes. */
@@ -25,6 +29,8 @@ export const defaultLimits: Limits = {
   calls: 256,
   headBytes: 32_768,
   handshakeMilliseconds: 10_000,
+  unpackingBytes: 6_291_456,
+  unpackedBytesPerSecond: 16_777_216,
   headMilliseconds: 60_000,
   bodyMilliseconds: 60_000,
   idleMilliseconds: 600_000,

@@ -20,7 +20,7 @@ import { defaultLimits } from './limits.ts';
 import { Metrics } from './report/metrics.ts';
 import { createLookup } from './upstream/resolve.ts';
 import { Table } from './inject/rule.ts';
-import { Pace } from './scrub/pace.ts';
+import { Unpacking } from './scrub/unpacking.ts';
 import { startTls } from './tls/tls.ts';
 import { Turn } from './turn.ts';
 import { trustedBy } from './tls/trust.ts';
@@ -107,8 +107,10 @@ async function startBehind(health: Health, metrics: Metrics, options: SidecarOpt
     (name) => ways.get(name) ?? [],
   );
   const clock = options.clock ?? processClock;
+  const limits = { ...defaultLimits, ...options.limits };
+  const unpacking = new Unpacking({ clock, limits, reached: (limit) => metrics.limit(limit) });
   const door = await openDoor({
-    means: { upstream, audit, metrics, limits: { ...defaultLimits, ...options.limits }, turn, pace: new Pace(clock) },
+    means: { upstream, audit, metrics, limits, turn, unpacking },
     table,
     entrances,
     context: () => tls.context(),

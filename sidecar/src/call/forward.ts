@@ -249,9 +249,9 @@ export class Call implements Attempted {
     return new Scrubbed(head, this.#checked.head.method, wantedOf(this.#uses.list), {
       write: (bytes) => this.#client.write(bytes),
       resume: () => this.#attempt.connection?.resume(),
-      broken: () => this.abort(undefined),
+      broken: (problem) => this.abort(problem),
       replaced: (count) => scrubbedOf(this.#uses.list, count),
-      unpacked: (bytes, go) => this.#means.pace.unpacked(bytes, go),
+      unpacking: this.#means.unpacking,
     });
   }
 
@@ -263,8 +263,7 @@ export class Call implements Attempted {
 
   clientDrained(): void {
     if (this.#asking) return;
-    this.#reply.drained();
-    this.#attempt.connection?.resume();
+    if (this.#reply.drained()) this.#attempt.connection?.resume();
   }
 
   #finish(): void {

@@ -1,7 +1,7 @@
 import type { Audit } from '../report/audit.ts';
 import type { Limits } from '../limits.ts';
 import type { Metrics } from '../report/metrics.ts';
-import type { Pace } from '../scrub/pace.ts';
+import type { Unpacking } from '../scrub/unpacking.ts';
 import type { Turn } from '../turn.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
@@ -12,5 +12,5 @@ export interface Means {
   metrics: Metrics;
   limits: Limits;
   turn: Turn;
-  pace: Pace;
+  unpacking: Unpacking;
 }

@@ -90,8 +90,9 @@ export class Reply {
     else this.#scrubbed.end(done);
   }
 
-  drained(): void {
-    this.#scrubbed?.drained();
+  /** Whether more of the answer can be taken. */
+  drained(): boolean {
+    return this.#scrubbed?.drained() ?? true;
   }
 
   /** Nothing more is wanted of it. */

@@ -1,10 +1,13 @@
 import type { Transform } from 'node:stream';
+import { Failure } from '@rekey/lib/reason.ts';
 import { endToEnd, linesOf } from '../http/hop.ts';
 import { Chunked } from '../http/chunked.ts';
 import { fieldOf, Names } from '../http/fields.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import { isBodiless } from '../http/response-head.ts';
-import { decoderOf } from './decoder.ts';
+import type { Coding } from './decoder.ts';
+import { codingOf } from './decoder.ts';
+import type { Unpacking } from './unpacking.ts';
 import { Window } from './window.ts';
 
 /** What is replaced, and by what. */
@@ -20,12 +23,11 @@ export interface Around {
   write(bytes: Buffer): boolean;
   /** More of the body can be taken. */
   resume(): void;
-  /** The body is not in the coding that its head says. */
-  broken(): void;
+  /** The body is not in the coding that its head says, or takes more memory than there is. */
+  broken(problem: Failure | undefined): void;
   /** So many values were replaced. */
   replaced(count: number): void;
-  /** So many bytes were unpacked. False when more of them has to wait: `go` is called when it may go on. */
-  unpacked(bytes: number, go: () => void): boolean;
+  unpacking: Pick<Unpacking, 'reserve' | 'release' | 'unpacked'>;
 }
 
 const chunkEnd = Buffer.from('\r\n');
@@ -52,8 +54,11 @@ export class Scrubbed {
   readonly #bodiless: boolean;
   readonly #window: Window;
   readonly #chunks: Chunked | undefined;
-  readonly #decoder: Transform | undefined;
-  #decodes = false;
+  readonly #coding: Coding | undefined;
+  /** From the first byte of the body on, which says how much memory it takes. */
+  #decoder: Transform | undefined;
+  #isRefused = false;
+  #unpackedBytes = 0;
   /** Why the decoder rests. */
   #isFull = false;
   #isEarly = false;
@@ -68,11 +73,7 @@ export class Scrubbed {
     this.#bodiless = isBodiless(head, method);
     this.#window = new Window(wanted.needles, wanted.placeholder);
     this.#chunks = head.control.chunked ? new Chunked(undefined) : undefined;
-    this.#decoder = this.#bodiless ? undefined : decoderOf(fieldOf(head.fields, 'content-encoding'));
-    this.#decoder?.on('data', (data: Buffer) => this.#unpacked(data));
-    this.#decoder?.on('drain', () => around.resume());
-    this.#decoder?.on('error', () => around.broken());
-    this.#decoder?.on('end', () => this.#last());
+    this.#coding = this.#bodiless ? undefined : codingOf(fieldOf(head.fields, 'content-encoding'));
   }
 
   /** The head for the client. */
@@ -98,14 +99,15 @@ export class Scrubbed {
   end(done: () => void): void {
     if (this.#done !== undefined) return;
     this.#done = done;
-    if (this.#decodes) this.#decoder?.end();
-    else this.#last();
+    if (this.#decoder !== undefined) this.#decoder.end();
+    else if (!this.#isRefused) this.#last();
   }
 
-  /** The client takes more. */
-  drained(): void {
+  /** The client takes more. Whether more of the body can be taken: else `resume` follows. */
+  drained(): boolean {
     this.#isFull = false;
     this.#unpack();
+    return this.#decoder?.writableNeedDrain !== true;
   }
 
   destroy(): void {
@@ -119,17 +121,37 @@ export class Scrubbed {
   }
 
   #take(data: Buffer): boolean {
-    if (this.#decoder === undefined) return this.#send(this.#window.push(data));
-    this.#decodes = true;
-    return this.#decoder.write(Buffer.from(data)); // a copy: it is read later
+    if (this.#coding === undefined) return this.#send(this.#window.push(data));
+    if (this.#isRefused) return false;
+    this.#decoder ??= this.#open(this.#coding, data);
+    return this.#decoder?.write(Buffer.from(data)) ?? false; // a copy: it is read later
+  }
+
+  #open(coding: Coding, first: Buffer): Transform | undefined {
+    const around = this.#around;
+    const bytes = coding.holds(first);
+    if (!around.unpacking.reserve(bytes)) {
+      this.#isRefused = true;
+      // Behind what has called: it is not done with the piece that this is about.
+      setImmediate(() => around.broken(new Failure('AnswerNotSearchable')));
+      return undefined;
+    }
+    return coding
+      .decoder(bytes)
+      .on('data', (data: Buffer) => this.#unpacked(data))
+      .on('drain', () => around.resume())
+      .on('error', () => around.broken(undefined))
+      .on('end', () => this.#last())
+      .on('close', () => around.unpacking.release(bytes));
   }
 
   #unpacked(data: Buffer): void {
     this.#isFull = !this.#send(this.#window.push(data));
-    this.#isEarly = !this.#around.unpacked(data.length, () => {
+    this.#isEarly = !this.#around.unpacking.unpacked(this.#unpackedBytes, data.length, () => {
       this.#isEarly = false;
       this.#unpack();
     });
+    this.#unpackedBytes += data.length;
     if (this.#isFull || this.#isEarly) this.#decoder?.pause();
   }
 

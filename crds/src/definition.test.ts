@@ -36,6 +36,10 @@ test.each(of((node) => node.properties !== undefined))('%s has properties and no
   expect(node).not.toHaveProperty('additionalProperties');
 });
 
+test.each(of((node) => node.type === 'object'))('%s has no empty properties, which the API server would drop', (_path, node) => {
+  expect(node.properties).not.toEqual({});
+});
+
 test.each(of((node) => node.type === 'array'))('%s is a bounded list', (_path, node) => {
   expect(node.maxItems).toBeGreaterThan(0);
 });

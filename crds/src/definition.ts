@@ -120,6 +120,8 @@ export function structural(schema: z.ZodType): Json {
 /** What zod writes and a structural schema may not hold. */
 function correct(schema: z.core.$ZodTypes, json: Json): void {
   if (json.properties !== undefined || json.additionalProperties === false) delete json.additionalProperties;
+  // The API server drops an empty one, and a tool that compares without asking it takes that for a drift.
+  if (json.properties !== undefined && Object.keys(json.properties as Json).length === 0) delete json.properties;
   if (json.maximum === Number.MAX_SAFE_INTEGER) delete json.maximum;
   if (json.minimum === Number.MIN_SAFE_INTEGER) delete json.minimum;
   if (schema._zod.def.type === 'record') delete json.propertyNames;

@@ -9,7 +9,7 @@ export interface Limits {
   /** Of a request's head, its request line included. */
   headBytes: number;
   handshakeMilliseconds: number;
-  /** Of answers that are unpacked to be searched: what their codings may hold, by the window that each declares. One that finds too little left is cut off. */
+  /** Of answers that are unpacked to be searched: what their codings may hold, by the window that each declares. One that finds too little left waits, and one that asks for more is cut off. */
   unpackingBytes: number;
   /** The same answers, beyond the first MiB of each: so much is made of them, all together. */
   unpackedBytesPerSecond: number;

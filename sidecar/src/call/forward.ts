@@ -249,7 +249,10 @@ export class Call implements Attempted {
     return new Scrubbed(head, this.#checked.head.method, wantedOf(this.#uses.list), {
       write: (bytes) => this.#client.write(bytes),
       resume: () => this.#attempt.connection?.resume(),
-      broken: (problem) => this.abort(problem),
+      broken: (problem) => {
+        if (problem !== undefined && !this.#over) this.#means.metrics.error(problem.reason);
+        this.abort(undefined);
+      },
       replaced: (count) => scrubbedOf(this.#uses.list, count),
       unpacking: this.#means.unpacking,
     });

@@ -48,9 +48,12 @@ export class Clients implements House {
 
   /** It has to say more before it can carry a request; `ready` tells when it has. */
   unready(socket: Socket): void {
+    if (socket.destroyed) return;
     const peer = peerOf(socket);
     this.#unready.set(peer, socket);
-    socket.once('close', () => this.#unready.delete(peer));
+    socket.once('close', () => {
+      if (this.#unready.get(peer) === socket) this.#unready.delete(peer);
+    });
   }
 
   /** The socket itself, or what speaks TLS on it. */
@@ -60,6 +63,7 @@ export class Clients implements House {
 
   /** It may carry requests now. */
   add(socket: Socket, entrance: Entrance): void {
+    if (socket.destroyed) return;
     this.#all.add(new Connection(socket, entrance, this));
     if (this.#isSweeping) return;
     this.#isSweeping = true;

@@ -12,6 +12,8 @@ import { dialInClear, plainRequest, tunnel } from './passage.ts';
 import type { Table } from '../inject/rule.ts';
 import { useOfNobody } from '../call/use.ts';
 
+const lingerMilliseconds = 2000;
+
 export interface ProxyOptions {
   means: Means;
   table: Table;
@@ -56,7 +58,7 @@ export function proxied(socket: Socket, options: ProxyOptions): void {
       enter(socket, { head, whole: bytes, rest: bytes.subarray(found.end) }, options);
     } catch (error) {
       stop();
-      refuse(socket, means, error, head);
+      refuse(socket, options, error, head);
     }
   };
   const stop = (): void => {
@@ -91,7 +93,7 @@ function inClear(socket: Socket, { head, rest }: First, authority: Authority, op
   if (hasRule(options.table, { ...authority, port: authority.port === 80 ? 443 : authority.port })) throw new Failure('CallInClear');
   if (options.others === 'Refuse') throw new Failure('HostRefused');
   dialInClear(authority, options.lookup, (other, failure) => {
-    if (other === undefined) return refuse(socket, options.means, failure, head);
+    if (other === undefined) return refuse(socket, options, failure, head);
     tunnel(socket, other, [plainRequest(head), rest]);
   });
 }
@@ -107,7 +109,7 @@ function connect(socket: Socket, { head, rest }: First, options: ProxyOptions): 
   }
   if (options.others === 'Refuse') throw new Failure('HostRefused');
   dialInClear(authority, options.lookup, (other, failure) => {
-    if (other === undefined) return refuse(socket, options.means, failure, head);
+    if (other === undefined) return refuse(socket, options, failure, head);
     established(socket);
     tunnel(socket, other, [rest]);
   });
@@ -134,11 +136,15 @@ function authorityOf(text: string, usual: number | undefined): Authority | undef
   return { host: name.toLowerCase(), port };
 }
 
-function refuse(socket: Socket, { metrics, audit }: Means, error: unknown, head: RequestHead | undefined): void {
+function refuse(socket: Socket, { means: { metrics, audit }, clients }: ProxyOptions, error: unknown, head: RequestHead | undefined): void {
   const answer = answerFor(error, 'RequestInvalid');
   metrics.error(answer.reason);
   metrics.counters('').add(answer.status, 0);
   if (head !== undefined) audit.add(useOfNobody('', head.method, head.target, answer));
+  clients.unready(socket);
+  // One that does not hang up is hung up on, like any other after its last answer.
+  const late = setTimeout(() => socket.destroy(), lingerMilliseconds).unref();
+  socket.once('close', () => clearTimeout(late));
   socket.resume();
   socket.end(bytesOf(answer, true, head?.method === 'CONNECT' ? 'GET' : head?.method));
 }

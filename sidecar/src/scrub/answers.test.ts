@@ -75,10 +75,33 @@ test('the upstream is asked for the whole answer as it is', async () => {
   expect(asked).toEqual(['identity', undefined]);
 });
 
-test('an answer in a coding that nobody knows does not pass', async () => {
-  const { status, headers, body } = await answer((response) => response.writeHead(200, { 'content-encoding': 'rot13' }).end(value));
+test.each(['rot13', 'constructor', '__proto__'])('an answer in a coding that nobody knows does not pass: %s', async (coding) => {
+  const { status, headers, body } = await answer((response) => response.writeHead(200, { 'content-encoding': coding }).end(value));
   expect([status, headers['rekey-error']]).toEqual([502, 'AnswerNotSearchable']);
   expect(body.toString()).not.toContain(value);
+});
+
+test.each(Object.entries(codings).filter(([coding]) => coding !== 'identity'))(
+  'in %s, what comes a byte at a time and what stands behind the end of the coding ends the answer as it should',
+  async (coding, encoded) => {
+    for (const behind of [Buffer.alloc(0), Buffer.alloc(40)]) {
+      const { body } = await answer((response) => {
+        response.writeHead(200, { 'content-encoding': coding });
+        for (const byte of encoded(value)) response.write(Buffer.of(byte));
+        response.write(behind);
+        setTimeout(() => response.end(), 50);
+      });
+      expect(body.toString()).toBe(placeholder);
+      expect((await answer((response) => response.end('next'))).body.toString()).toBe('next');
+    }
+  },
+);
+
+test('frames of zstd that follow each other, one that is skipped among them, are one answer', async () => {
+  const skipped = Buffer.concat([Buffer.from('502a4d1804000000', 'hex'), Buffer.from('none')]);
+  const frames = [skipped, zstdCompressSync('a'), zstdCompressSync(other + value), zstdCompressSync('b')];
+  const { body } = await answer((response) => response.writeHead(200, { 'content-encoding': 'zstd' }).end(Buffer.concat(frames)));
+  expect(body.toString()).toBe(`a${other}${placeholder}b`);
 });
 
 test('an answer whose coding is broken is not taken for whole', async () => {

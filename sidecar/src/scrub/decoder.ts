@@ -3,46 +3,61 @@ import type Zlib from 'node:zlib';
 import type { ZlibOptions, ZstdOptions } from 'node:zlib';
 import { Failure } from '@rekey/lib/reason.ts';
 
-/** A content coding (RFC 9110 section 8.4.1) that can be undone. */
-export interface Coding {
-  /** Bytes of memory that a decoder holds for an answer that begins so. */
-  holds(first: Uint8Array): number;
-  /** Undoes it piece by piece, with no more memory than that. */
-  decoder(holds: number): Transform;
+/** What undoes a content coding (RFC 9110 section 8.4.1) piece by piece. */
+export interface Decoding {
+  /** Bytes of memory that it takes at most. */
+  bytes: number;
+  open(): Transform;
 }
 
-/** Of each decoder: its own state, and the pieces on their way through it. */
-const anyway = 64 * 1024;
+/** Of an answer that begins with these bytes: `beginning` of them tell, or fewer when it has no more. */
+export type Coding = (first: Uint8Array) => Decoding;
+
+/** So many bytes of an answer tell how much memory it takes. */
+export const beginning = 18;
+
+const kibibyte = 1024;
 type Pieces = Pick<TransformOptions, 'readableHighWaterMark' | 'writableHighWaterMark'>;
-const pieces: Pieces = { readableHighWaterMark: 16 * 1024, writableHighWaterMark: 16 * 1024 };
+const pieces: Pieces = { readableHighWaterMark: 16 * kibibyte, writableHighWaterMark: 16 * kibibyte };
 const options: ZlibOptions & Pieces = pieces;
 
 // Loaded by the first answer that needs it: it costs 1 MB.
 const zlib = (): typeof Zlib => process.getBuiltinModule('node:zlib');
 
-const gzip: Coding = { holds: () => anyway, decoder: () => zlib().createGunzip(options) };
+const gzip: Coding = () => ({ bytes: 64 * kibibyte, open: () => zlib().createGunzip(options) });
 
-const codings: Readonly<Record<string, Coding>> = {
-  gzip,
-  'x-gzip': gzip,
-  deflate: { holds: () => anyway, decoder: () => zlib().createInflate(options) },
-  br: { holds: ([first = 0]) => anyway + 2 ** brotliWindow(first), decoder: () => zlib().createBrotliDecompress(options) },
-  zstd: {
-    holds: (first) => anyway + 2 ** zstdWindow(first),
-    // A frame that follows, or hides behind one that is skipped, may declare another window.
-    decoder: (holds) => {
-      const params = { [zlib().constants.ZSTD_d_windowLogMax]: Math.round(Math.log2(holds - anyway)) };
-      const bounded: ZstdOptions & Pieces = { ...pieces, params };
+/** Besides the window, the tables of up to 3 x 256 prefix codes: 0.8 MB, as measured. */
+const br: Coding = ([first = 0]) => ({
+  bytes: 1024 * kibibyte + 2 ** brotliWindow(first),
+  open: () => zlib().createBrotliDecompress(options),
+});
+
+/** Besides the window, a context of 160 KiB and a block in and out, as measured. */
+const zstd: Coding = (first) => {
+  const bits = zstdWindow(first);
+  return {
+    bytes: 160 * kibibyte + 2 ** bits + 3 * Math.min(2 ** bits, 128 * kibibyte),
+    open: () => {
+      // A frame that follows, or hides behind one that is skipped, may declare another window.
+      const bounded: ZstdOptions & Pieces = { ...pieces, params: { [zlib().constants.ZSTD_d_windowLogMax]: bits } };
       return zlib().createZstdDecompress(bounded);
     },
-  },
+  };
 };
+
+const codings = new Map<string, Coding>([
+  ['gzip', gzip],
+  ['x-gzip', gzip],
+  ['deflate', () => ({ bytes: 64 * kibibyte, open: () => zlib().createInflate(options) })],
+  ['br', br],
+  ['zstd', zstd],
+]);
 
 /** Undefined when there is none. Throws where the coding is not known. */
 export function codingOf(field: string | undefined): Coding | undefined {
   const name = field?.trim().toLowerCase() ?? '';
   if (name === '' || name === 'identity') return undefined;
-  const coding = codings[name];
+  const coding = codings.get(name);
   if (coding === undefined) throw new Failure('AnswerNotSearchable');
   return coding;
 }
@@ -57,9 +72,12 @@ export function brotliWindow(first: number): number {
   return more === 0 ? 17 : 8 + more;
 }
 
-/** The most that RFC 9659 lets an answer in zstd use, and what is taken for granted of one whose beginning does not tell. */
+/** The most that RFC 9659 lets an answer in zstd use. */
 const mostZstd = 23;
-const leastZstd = 10;
+/** What is granted to one whose first frame asks for less, since another may follow. */
+const leastZstd = 17;
+/** What is granted to one whose beginning does not tell. */
+const anyZstd = 22;
 
 const magic = 0xfd2fb528;
 
@@ -68,12 +86,13 @@ export function zstdWindow(first: Uint8Array): number {
   const descriptor = first[4] ?? 0;
   const isSingle = (descriptor & 0x20) !== 0;
   const bits = isSingle ? bitsOf(contentSize(first, descriptor)) : windowBits(first[5]);
-  return littleEndian(first, 0, 4) === magic ? Math.min(mostZstd, Math.max(leastZstd, bits)) : mostZstd;
+  const isTold = littleEndian(first, 0, 4) === magic && Number.isFinite(bits);
+  return isTold ? Math.min(mostZstd, Math.max(leastZstd, bits)) : anyZstd;
 }
 
 /** Of Window_Descriptor: an exponent of five bits and a mantissa of three. */
 function windowBits(byte: number | undefined): number {
-  return byte === undefined ? mostZstd : 10 + (byte >> 3) + ((byte & 7) === 0 ? 0 : 1);
+  return byte === undefined ? Infinity : 10 + (byte >> 3) + ((byte & 7) === 0 ? 0 : 1);
 }
 
 const bitsOf = (size: number): number => Math.ceil(Math.log2(Math.max(1, size)));

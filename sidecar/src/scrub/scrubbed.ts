@@ -5,9 +5,9 @@ import { Chunked } from '../http/chunked.ts';
 import { fieldOf, Names } from '../http/fields.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import { isBodiless } from '../http/response-head.ts';
-import type { Coding } from './decoder.ts';
-import { codingOf } from './decoder.ts';
-import type { Unpacking } from './unpacking.ts';
+import type { Coding, Decoding } from './decoder.ts';
+import { beginning, codingOf } from './decoder.ts';
+import type { Reservation, Unpacking } from './unpacking.ts';
 import { Window } from './window.ts';
 
 /** What is replaced, and by what. */
@@ -27,7 +27,7 @@ export interface Around {
   broken(problem: Failure | undefined): void;
   /** So many values were replaced. */
   replaced(count: number): void;
-  unpacking: Pick<Unpacking, 'reserve' | 'release' | 'unpacked'>;
+  unpacking: Pick<Unpacking, 'reserve' | 'unpacked'>;
 }
 
 const chunkEnd = Buffer.from('\r\n');
@@ -55,9 +55,14 @@ export class Scrubbed {
   readonly #window: Window;
   readonly #chunks: Chunked | undefined;
   readonly #coding: Coding | undefined;
-  /** From the first byte of the body on, which says how much memory it takes. */
   #decoder: Transform | undefined;
+  /** Its memory, from when the body's first bytes said how much that is. */
+  #reservation: Reservation | undefined;
+  /** What has come before it was there. */
+  #held: Buffer = Buffer.alloc(0);
   #isRefused = false;
+  /** The coding has come to its end; what follows in the body is none of it. */
+  #isDecoded = false;
   #unpackedBytes = 0;
   /** Why the decoder rests. */
   #isFull = false;
@@ -99,7 +104,8 @@ export class Scrubbed {
   end(done: () => void): void {
     if (this.#done !== undefined) return;
     this.#done = done;
-    if (this.#decoder !== undefined) this.#decoder.end();
+    if (this.#decoder !== undefined && !this.#isDecoded) this.#decoder.end();
+    else if (this.#held.length > 0) this.#reserve();
     else if (!this.#isRefused) this.#last();
   }
 
@@ -107,11 +113,18 @@ export class Scrubbed {
   drained(): boolean {
     this.#isFull = false;
     this.#unpack();
-    return this.#decoder?.writableNeedDrain !== true;
+    return this.#takesMore;
   }
 
   destroy(): void {
     this.#decoder?.destroy();
+    this.#reservation?.release();
+  }
+
+  get #takesMore(): boolean {
+    if (this.#isDecoded) return true;
+    const waits = this.#isRefused || (this.#reservation !== undefined && this.#decoder === undefined);
+    return !waits && this.#decoder?.writableNeedDrain !== true;
   }
 
   #dataOf(raw: Buffer): readonly Buffer[] {
@@ -122,27 +135,50 @@ export class Scrubbed {
 
   #take(data: Buffer): boolean {
     if (this.#coding === undefined) return this.#send(this.#window.push(data));
-    if (this.#isRefused) return false;
-    this.#decoder ??= this.#open(this.#coding, data);
-    return this.#decoder?.write(Buffer.from(data)) ?? false; // a copy: it is read later
+    if (this.#isDecoded) return true;
+    if (this.#decoder !== undefined) return this.#decoder.write(Buffer.from(data)); // a copy: it is read later
+    this.#held = Buffer.concat([this.#held, data]);
+    if (this.#reservation === undefined && this.#held.length >= beginning) this.#reserve();
+    return this.#takesMore;
   }
 
-  #open(coding: Coding, first: Buffer): Transform | undefined {
+  /** Opens the decoder, now or when there is memory for it. */
+  #reserve(): void {
+    if (this.#reservation !== undefined || this.#isRefused) return;
+    const { unpacking } = this.#around;
+    const decoding = this.#coding?.(this.#held);
+    if (decoding === undefined) return;
+    const opening = { isNow: true };
+    this.#reservation = unpacking.reserve(decoding.bytes, () => {
+      this.#open(decoding);
+      if (!opening.isNow && this.#takesMore) this.#around.resume();
+    });
+    opening.isNow = false;
+    if (this.#reservation !== undefined) return;
+    this.#isRefused = true;
+    // Behind what has called: it is not done with the piece that this is about.
+    setImmediate(() => this.#around.broken(new Failure('AnswerNotSearchable')));
+  }
+
+  #open(decoding: Decoding): void {
     const around = this.#around;
-    const bytes = coding.holds(first);
-    if (!around.unpacking.reserve(bytes)) {
-      this.#isRefused = true;
-      // Behind what has called: it is not done with the piece that this is about.
-      setImmediate(() => around.broken(new Failure('AnswerNotSearchable')));
-      return undefined;
-    }
-    return coding
-      .decoder(bytes)
+    this.#decoder = decoding
+      .open()
       .on('data', (data: Buffer) => this.#unpacked(data))
       .on('drain', () => around.resume())
       .on('error', () => around.broken(undefined))
-      .on('end', () => this.#last())
-      .on('close', () => around.unpacking.release(bytes));
+      .on('end', () => this.#decoded())
+      .on('close', () => this.#reservation?.release());
+    this.#decoder.write(this.#held);
+    this.#held = Buffer.alloc(0);
+    if (this.#done !== undefined) this.#decoder.end();
+  }
+
+  #decoded(): void {
+    this.#isDecoded = true;
+    this.#decoder?.destroy();
+    if (this.#done === undefined) this.#around.resume();
+    else this.#last();
   }
 
   #unpacked(data: Buffer): void {

@@ -54,10 +54,17 @@ async function settled(taken: Taken): Promise<number> {
   return taken.bytes;
 }
 
-async function reached(limit: string): Promise<number> {
+async function metric(series: string): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${pod.sidecar.healthPort}/metrics`)).text();
-  return Number(new RegExp(`^rekey_limits_total\\{limit="${limit}"\\} (\\d+)$`, 'mu').exec(text)?.[1] ?? 0);
+  return Number(
+    text
+      .split('\n')
+      .find((line) => line.startsWith(`${series} `))
+      ?.slice(series.length + 1) ?? 0,
+  );
 }
+
+const reached = (limit: string): Promise<number> => metric(`rekey_limits_total{limit="${limit}"}`);
 
 /** As much as a second makes, and what one turn of a decoder makes more. */
 const inMilliseconds = (milliseconds: number): number => (milliseconds * defaultLimits.unpackedBytesPerSecond) / 1000 + 2 * piece;
@@ -141,20 +148,34 @@ test.each<[string, [string, Pack]]>([
   await until(() => taken.isWhole !== undefined);
   expect([taken.bytes, taken.isWhole]).toEqual([0, false]);
   expect(await reached('unpackingBytes')).toBe(1);
+  expect(await metric('rekey_call_errors_total{reason="AnswerNotSearchable"}')).toBe(1);
   const next = await take(1000, ['br', window(22)]);
   await until(() => next.isWhole !== undefined);
   expect([next.bytes, next.isWhole]).toEqual([1000, true]);
 });
 
-test('what decoders hold is one bound for all, and free again once they end', async () => {
-  const first = await take(8 * mebibyte, ['br', window(22)]);
+test('what decoders hold is one bound for all: who finds too little waits until there is enough, in order', async () => {
+  const wide: [string, Pack] = ['br', window(22)];
+  const first = await take(8 * mebibyte, wide);
   await settled(first);
-  const second = await take(8 * mebibyte, ['br', window(22)]);
-  await until(() => second.isWhole !== undefined);
-  expect(second.isWhole).toBe(false);
+  const [second, third] = [await take(1000, wide), await take(1000, wide)];
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect([second.bytes, third.bytes]).toEqual([0, 0]);
+  expect(await reached('unpackingBytes')).toBe(2);
   first.leave();
-  await until(() => first.isWhole !== undefined);
-  const third = await take(1000, ['br', window(22)]);
+  await until(() => second.isWhole !== undefined && third.isWhole !== undefined);
+  expect([second.isWhole, second.bytes, third.isWhole, third.bytes]).toEqual([true, 1000, true, 1000]);
+});
+
+test('who leaves while it waits is not waited for', async () => {
+  const wide: [string, Pack] = ['br', window(22)];
+  const first = await take(8 * mebibyte, wide);
+  await settled(first);
+  const second = await take(8 * mebibyte, wide);
+  second.leave();
+  await until(() => second.isWhole !== undefined);
+  const third = await take(1000, wide);
+  first.leave();
   await until(() => third.isWhole !== undefined);
   expect(third.isWhole).toBe(true);
 });

@@ -13,6 +13,17 @@ interface Bounds {
   reached: (limit: Limit) => void;
 }
 
+/** Memory that a decoder has, or waits for. */
+export interface Reservation {
+  /** It is not needed any more. Once is enough. */
+  release(): void;
+}
+
+interface Waiting {
+  bytes: number;
+  go: () => void;
+}
+
 /**
  * What the unpacking of answers that are searched may take, of all of them together. The upstream decides what 100 KB become, and how much
  * memory its coding takes: 26 bytes of br ask for 16 MiB. Each 16 KiB of output are new memory outside of the heap, and as fast as a
@@ -21,6 +32,7 @@ interface Bounds {
 export class Unpacking {
   readonly #bounds: Bounds;
   readonly #bytesPerMillisecond: number;
+  readonly #waiting = new Set<Waiting>();
   #reserved = 0;
   /** When all that was unpacked would be done at the pace. */
   #paid = 0;
@@ -30,17 +42,34 @@ export class Unpacking {
     this.#bytesPerMillisecond = bounds.limits.unpackedBytesPerSecond / 1000;
   }
 
-  /** Memory for a decoder, until it is released. False when there is not so much left. */
-  reserve(bytes: number): boolean {
+  /** Memory for a decoder: `go` is called when it is there, which may be within. Undefined when there is never so much. */
+  reserve(bytes: number, go: () => void): Reservation | undefined {
     const { limits, reached } = this.#bounds;
-    const fits = this.#reserved + bytes <= limits.unpackingBytes;
-    if (fits) this.#reserved += bytes;
-    else reached('unpackingBytes');
-    return fits;
+    const waiting = { bytes, go };
+    const isMuch = this.#reserved + bytes > limits.unpackingBytes;
+    if (isMuch) reached('unpackingBytes');
+    if (bytes > limits.unpackingBytes) return undefined;
+    let isReleased = false;
+    this.#waiting.add(waiting);
+    this.#serve();
+    return {
+      release: () => {
+        if (isReleased) return;
+        isReleased = true;
+        if (!this.#waiting.delete(waiting)) this.#reserved -= bytes;
+        this.#serve();
+      },
+    };
   }
 
-  release(bytes: number): void {
-    this.#reserved -= bytes;
+  /** In the order in which they came: one that asks for much is not passed by for ever. */
+  #serve(): void {
+    for (const waiting of this.#waiting) {
+      if (this.#reserved + waiting.bytes > this.#bounds.limits.unpackingBytes) return;
+      this.#waiting.delete(waiting);
+      this.#reserved += waiting.bytes;
+      waiting.go();
+    }
   }
 
   /** An answer of which `before` bytes were unpacked has become longer. False when more has to wait: `go` is called when it may go on. */

@@ -46,7 +46,7 @@ test(
     await until(() => tools.report('a', { name: 'github', version: '1' }));
     await tools.says('github', 'Propagated', 'True AllPodsCurrent');
     await until(async () => ((await tools.credential('github')).status?.pods?.current === 1 ? true : undefined));
-    expect((await world.admin.read<Credential>(`${elsewhere}/github`))?.status).toBeUndefined();
+    expect((await world.admin.read<Credential>(`${elsewhere}/github`))?.status).toEqual({ observedGeneration: -1 });
     expect(controller.state.credentials('default')).toEqual([]);
     expect(logged).toEqual([]);
   },

@@ -11,6 +11,7 @@ import { fakeClock, settle } from './clock.fake.ts';
 import type { FakeClock } from './clock.fake.ts';
 import { defaultLimits } from './limits.ts';
 import type { FakePod } from './pod.fake.ts';
+import { metric } from './report/metric.fixture.ts';
 import { answerTo, bearer, call, startPod, until } from './pod.fake.ts';
 
 let clock: FakeClock;
@@ -40,14 +41,8 @@ async function connect(bytes = ''): Promise<{ socket: TLSSocket; said: Promise<s
   return { socket, said, closed: () => closed };
 }
 
-async function metric(name: string): Promise<number> {
-  const exposition = await (await fetch(`http://127.0.0.1:${pod.sidecar.healthPort}/metrics`)).text();
-  const line = exposition.split('\n').find((text) => text.startsWith(`${name} `));
-  return Number(line?.slice(name.length + 1) ?? 0);
-}
-
-const limit = (name: string): Promise<number> => metric(`rekey_limits_total{limit="${name}"}`);
-const clients = (count: number): Promise<void> => until(async () => (await metric('rekey_client_connections')) === count);
+const limit = (name: string): Promise<number> => metric(pod, `rekey_limits_total{limit="${name}"}`);
+const clients = (count: number): Promise<void> => until(async () => (await metric(pod, 'rekey_client_connections')) === count);
 
 /** Lets what the client has written arrive, and the time pass. */
 async function pass(milliseconds: number): Promise<void> {
@@ -252,7 +247,7 @@ test('a call too many of one credential is answered 503, and leaves no trace at 
   expect(reached).toHaveLength(2);
   expect(await limit('calls')).toBe(1);
   for (const { socket } of calls) socket.destroy();
-  await until(async () => (await metric('rekey_calls_active{credential="github"}')) === 0);
+  await until(async () => (await metric(pod, 'rekey_calls_active{credential="github"}')) === 0);
   pod.handler = (_request, response) => void response.end();
   expect((await answerTo(pod.request({ headers: bearer }).end())).statusCode).toBe(200);
 });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
-import { brotliCompressSync, createGzip, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { brotliCompressSync, createBrotliCompress, createGzip, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import type { Answer, FakePod } from '../pod.fake.ts';
 import { answerTo, bearer, call, placeholder, startPod } from '../pod.fake.ts';
 
@@ -96,6 +96,19 @@ test.each(Object.entries(codings).filter(([coding]) => coding !== 'identity'))(
     }
   },
 );
+
+test('a first event of a few bytes in br goes out before there is a second', async () => {
+  const br = createBrotliCompress();
+  pod.handler = (_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'content-encoding': 'br' }).flushHeaders();
+    br.pipe(response);
+    br.write('1\n\n', () => br.flush());
+  };
+  const stream = await answerTo(pod.request({ headers: bearer }).end());
+  expect(String((await once(stream, 'data'))[0])).toBe('1\n\n');
+  br.end();
+  await once(stream.resume(), 'end');
+});
 
 test('frames of zstd that follow each other, one that is skipped among them, are one answer', async () => {
   const skipped = Buffer.concat([Buffer.from('502a4d1804000000', 'hex'), Buffer.from('none')]);

@@ -10,11 +10,8 @@ export interface Decoding {
   open(): Transform;
 }
 
-/** Of an answer that begins with these bytes: `beginning` of them tell, or fewer when it has no more. */
-export type Coding = (first: Uint8Array) => Decoding;
-
-/** So many bytes of an answer tell how much memory it takes. */
-export const beginning = 18;
+/** Of an answer that begins with these bytes, of which there is at least one; undefined when more of them have to tell, unless there are no more. */
+export type Coding = (first: Uint8Array, isAll: boolean) => Decoding | undefined;
 
 const kibibyte = 1024;
 type Pieces = Pick<TransformOptions, 'readableHighWaterMark' | 'writableHighWaterMark'>;
@@ -33,8 +30,10 @@ const br: Coding = ([first = 0]) => ({
 });
 
 /** Besides the window, a context of 160 KiB and a block in and out, as measured. */
-const zstd: Coding = (first) => {
-  const bits = zstdWindow(first);
+const zstd: Coding = (first, isAll) => {
+  const told = zstdWindow(first);
+  if (told === undefined && !isAll && first.length < longestHead) return undefined;
+  const bits = told ?? anyZstd;
   return {
     bytes: 160 * kibibyte + 2 ** bits + 3 * Math.min(2 ** bits, 128 * kibibyte),
     open: () => {
@@ -78,16 +77,18 @@ const mostZstd = 23;
 const leastZstd = 17;
 /** What is granted to one whose beginning does not tell. */
 const anyZstd = 22;
+/** Bytes of the longest head of a frame. */
+const longestHead = 18;
 
 const magic = 0xfd2fb528;
 
-/** The window of a first frame of zstd (RFC 8878 section 3.1.1.1), as a power of two, rounded up. */
-export function zstdWindow(first: Uint8Array): number {
+/** The window of a first frame of zstd (RFC 8878 section 3.1.1.1), as a power of two, rounded up; undefined when these bytes do not tell. */
+export function zstdWindow(first: Uint8Array): number | undefined {
   const descriptor = first[4] ?? 0;
   const isSingle = (descriptor & 0x20) !== 0;
   const bits = isSingle ? bitsOf(contentSize(first, descriptor)) : windowBits(first[5]);
   const isTold = littleEndian(first, 0, 4) === magic && Number.isFinite(bits);
-  return isTold ? Math.min(mostZstd, Math.max(leastZstd, bits)) : anyZstd;
+  return isTold ? Math.min(mostZstd, Math.max(leastZstd, bits)) : undefined;
 }
 
 /** Of Window_Descriptor: an exponent of five bits and a mantissa of three. */

@@ -6,7 +6,7 @@ import { fieldOf, Names } from '../http/fields.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import { isBodiless } from '../http/response-head.ts';
 import type { Coding, Decoding } from './decoder.ts';
-import { beginning, codingOf } from './decoder.ts';
+import { codingOf } from './decoder.ts';
 import type { Reservation, Unpacking } from './unpacking.ts';
 import { Window } from './window.ts';
 
@@ -105,7 +105,7 @@ export class Scrubbed {
     if (this.#done !== undefined) return;
     this.#done = done;
     if (this.#decoder !== undefined && !this.#isDecoded) this.#decoder.end();
-    else if (this.#held.length > 0) this.#reserve();
+    else if (this.#held.length > 0) this.#reserve(true);
     else if (!this.#isRefused) this.#last();
   }
 
@@ -138,22 +138,19 @@ export class Scrubbed {
     if (this.#isDecoded) return true;
     if (this.#decoder !== undefined) return this.#decoder.write(Buffer.from(data)); // a copy: it is read later
     this.#held = Buffer.concat([this.#held, data]);
-    if (this.#reservation === undefined && this.#held.length >= beginning) this.#reserve();
+    this.#reserve(false);
     return this.#takesMore;
   }
 
-  /** Opens the decoder, now or when there is memory for it. */
-  #reserve(): void {
+  /** Opens the decoder, now or when there is memory for it; `isAll` when nothing follows what is held. */
+  #reserve(isAll: boolean): void {
     if (this.#reservation !== undefined || this.#isRefused) return;
-    const { unpacking } = this.#around;
-    const decoding = this.#coding?.(this.#held);
+    const decoding = this.#coding?.(this.#held, isAll);
     if (decoding === undefined) return;
-    const opening = { isNow: true };
-    this.#reservation = unpacking.reserve(decoding.bytes, () => {
+    this.#reservation = this.#around.unpacking.reserve(decoding.bytes, () => {
       this.#open(decoding);
-      if (!opening.isNow && this.#takesMore) this.#around.resume();
+      if (this.#takesMore) this.#around.resume();
     });
-    opening.isNow = false;
     if (this.#reservation !== undefined) return;
     this.#isRefused = true;
     // Behind what has called: it is not done with the piece that this is about.

@@ -1,10 +1,13 @@
-import { brotliCompressSync, constants, gzipSync, zstdCompressSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import { fakeClock } from '../clock.fake.ts';
 import type { FakeClock } from '../clock.fake.ts';
 import type { Limits } from '../limits.ts';
 import { defaultLimits } from '../limits.ts';
+import { metric } from '../report/metric.fixture.ts';
 import type { FakePod } from '../pod.fake.ts';
 import { answerTo, bearer, startPod, until } from '../pod.fake.ts';
+import type { Pack } from './packed.fixture.ts';
+import { brotliOf, zstdOf } from './packed.fixture.ts';
 
 const mebibyte = 1024 * 1024;
 /** What one turn of a decoder makes. */
@@ -27,8 +30,6 @@ interface Taken {
   resume: () => void;
   leave: () => void;
 }
-
-type Pack = (bytes: Buffer) => Buffer;
 
 /** An answer of so many bytes in a coding, taken as fast as it comes. */
 async function take(bytes: number, [coding, pack]: [string, Pack] = ['gzip', gzipSync]): Promise<Taken> {
@@ -54,17 +55,7 @@ async function settled(taken: Taken): Promise<number> {
   return taken.bytes;
 }
 
-async function metric(series: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${pod.sidecar.healthPort}/metrics`)).text();
-  return Number(
-    text
-      .split('\n')
-      .find((line) => line.startsWith(`${series} `))
-      ?.slice(series.length + 1) ?? 0,
-  );
-}
-
-const reached = (limit: string): Promise<number> => metric(`rekey_limits_total{limit="${limit}"}`);
+const reached = (limit: string): Promise<number> => metric(pod, `rekey_limits_total{limit="${limit}"}`);
 
 /** As much as a second makes, and what one turn of a decoder makes more. */
 const inMilliseconds = (milliseconds: number): number => (milliseconds * defaultLimits.unpackedBytesPerSecond) / 1000 + 2 * piece;
@@ -131,31 +122,22 @@ test('a client that leaves while its answer waits takes the memory with it', asy
   expect(await reached('unpackingBytes')).toBe(0);
 });
 
-const window = (bits: number): Pack => {
-  const params = { [constants.BROTLI_PARAM_LGWIN]: bits };
-  return (bytes) => brotliCompressSync(bytes, { params });
-};
-const zstdOf = (bits: number): Pack => {
-  const params = { [constants.ZSTD_c_windowLog]: bits, [constants.ZSTD_c_contentSizeFlag]: 0 };
-  return (bytes) => zstdCompressSync(bytes, { params });
-};
-
 test.each<[string, [string, Pack]]>([
-  ['a window of 16 MiB', ['br', window(24)]],
+  ['a window of 16 MiB', ['br', brotliOf(24)]],
   ['a window of 8 MiB', ['zstd', zstdOf(23)]],
 ])('an answer that asks for %s of memory is cut off, however short it is', async (_what, coding) => {
   const taken = await take(20 * mebibyte, coding);
   await until(() => taken.isWhole !== undefined);
   expect([taken.bytes, taken.isWhole]).toEqual([0, false]);
   expect(await reached('unpackingBytes')).toBe(1);
-  expect(await metric('rekey_call_errors_total{reason="AnswerNotSearchable"}')).toBe(1);
-  const next = await take(1000, ['br', window(22)]);
+  expect(await metric(pod, 'rekey_call_errors_total{reason="AnswerNotSearchable"}')).toBe(1);
+  const next = await take(1000, ['br', brotliOf(22)]);
   await until(() => next.isWhole !== undefined);
   expect([next.bytes, next.isWhole]).toEqual([1000, true]);
 });
 
 test('what decoders hold is one bound for all: who finds too little waits until there is enough, in order', async () => {
-  const wide: [string, Pack] = ['br', window(22)];
+  const wide: [string, Pack] = ['br', brotliOf(22)];
   const first = await take(8 * mebibyte, wide);
   await settled(first);
   const [second, third] = [await take(1000, wide), await take(1000, wide)];
@@ -168,7 +150,7 @@ test('what decoders hold is one bound for all: who finds too little waits until 
 });
 
 test('who leaves while it waits is not waited for', async () => {
-  const wide: [string, Pack] = ['br', window(22)];
+  const wide: [string, Pack] = ['br', brotliOf(22)];
   const first = await take(8 * mebibyte, wide);
   await settled(first);
   const second = await take(8 * mebibyte, wide);

@@ -21,7 +21,7 @@ import { useOfNobody } from '../call/use.ts';
 /** Bytes of further requests that are kept while a call runs. */
 const mostAhead = 65_536;
 /** So long a client may go on sending after the last answer: a connection that is closed on unread bytes takes the answer with it. */
-const lingerMilliseconds = 2000;
+export const lingerMilliseconds = 2000;
 const nothing = Buffer.alloc(0);
 
 /** Where connections belong. */

@@ -2,6 +2,7 @@ import type { LookupFunction, Socket } from 'node:net';
 import { Failure } from '@rekey/lib/reason.ts';
 import { answerFor, bytesOf } from '../call/answer.ts';
 import type { Clients } from './clients.ts';
+import { lingerMilliseconds } from './connection.ts';
 import { throughTls } from '../entrance.ts';
 import type { Entrance } from '../entrance.ts';
 import type { Means } from '../call/means.ts';
@@ -11,8 +12,6 @@ import { readRequestHead } from '../http/request-head.ts';
 import { dialInClear, plainRequest, tunnel } from './passage.ts';
 import type { Table } from '../inject/rule.ts';
 import { useOfNobody } from '../call/use.ts';
-
-const lingerMilliseconds = 2000;
 
 export interface ProxyOptions {
   means: Means;

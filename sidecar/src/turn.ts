@@ -1,3 +1,5 @@
+import { BusyPoll } from './busy-poll.ts';
+
 /** What has something to do once all that has come by now is read. */
 export interface Due {
   endTurn(): void;
@@ -12,7 +14,24 @@ export class Turn {
   calls = 0;
   readonly #writes: Due[] = [];
   readonly #rest: Due[] = [];
+  readonly #poll = new BusyPoll(() => this.calls);
   #isSet = false;
+
+  /** A call begins. */
+  begin(): void {
+    this.calls += 1;
+    this.#poll.came();
+  }
+
+  /** What a call waited for has come. */
+  came(): void {
+    this.#poll.came();
+  }
+
+  /** A call is over. */
+  end(): void {
+    this.calls -= 1;
+  }
 
   /** Called at the end of this turn, or at once for a call that is alone. */
   write(due: Due): void {

@@ -68,6 +68,7 @@ export class Attempt {
     if (this.#sentAt === undefined) return;
     this.waited += performance.now() - this.#sentAt;
     this.#sentAt = undefined;
+    this.#turn.came();
   }
 
   /** Ends it, wherever it is. */

@@ -70,7 +70,7 @@ export class Call implements Attempted {
 
   start(): void {
     const [first] = this.#checked.rule.parts;
-    this.#means.turn.calls += 1;
+    this.#means.turn.begin();
     if (this.#uses.begin(this.#means.limits.calls)) {
       this.#means.metrics.limit('calls');
       return this.#fail(new Failure('CallLimitReached'));
@@ -333,6 +333,6 @@ export class Call implements Attempted {
     this.#over = true;
     this.#reply.drop();
     this.#uses.end();
-    this.#means.turn.calls -= 1;
+    this.#means.turn.end();
   }
 }

@@ -1,0 +1,101 @@
+import { BusyPoll } from './busy-poll.ts';
+
+/** A loop that turns each 1/64 ms; 0.2 ms are 12.8 turns. */
+class FakeLoop {
+  calls = 1;
+  /** How often it did not sleep. */
+  looked = 0;
+  cpus = 2;
+  readonly poll = new BusyPoll(() => this.calls, {
+    now: () => this.#turns / 64,
+    look: (task) => void this.#due.push(task),
+    cpus: () => this.cpus,
+  });
+  #turns = 0;
+  #due: (() => void)[] = [];
+
+  pass(turns: number): void {
+    for (let n = 0; n < turns; n += 1) {
+      this.#turns += 1;
+      const tasks = this.#due;
+      this.#due = [];
+      this.looked += tasks.length;
+      for (const task of tasks) task();
+    }
+  }
+
+  come(times: number, every: number): void {
+    for (let n = 0; n < times; n += 1) {
+      this.pass(every);
+      this.poll.came();
+    }
+  }
+}
+
+test('what has followed so fast 16 times is waited for awake', () => {
+  const loop = new FakeLoop();
+  loop.come(1, 1);
+  loop.come(15, 12);
+  loop.pass(12);
+  expect(loop.looked).toBe(0);
+  loop.poll.came();
+  loop.pass(12);
+  expect(loop.looked).toBe(12);
+  loop.poll.came();
+  loop.come(10, 12);
+  expect(loop.looked).toBe(132);
+});
+
+test('it is waited for 0.2 ms, and then the loop sleeps until the next 16 have come', () => {
+  const loop = new FakeLoop();
+  loop.come(17, 12);
+  loop.pass(1000);
+  expect(loop.looked).toBe(13);
+  loop.come(16, 12);
+  loop.pass(12);
+  expect(loop.looked).toBe(13);
+  loop.poll.came();
+  loop.pass(12);
+  expect(loop.looked).toBe(25);
+});
+
+test.each([
+  ['that takes a millisecond', 0, 1000],
+  ['that takes a millisecond one time in ten', 9, 100],
+])('an upstream %s is never waited for awake', (_, quick, rounds) => {
+  const loop = new FakeLoop();
+  for (let n = 0; n < rounds; n += 1) {
+    loop.come(quick, 3);
+    loop.come(1, 64);
+  }
+  expect(loop.looked).toBe(0);
+});
+
+test('there is no polling while two calls are under way, and what has begun of it ends', () => {
+  const loop = new FakeLoop();
+  loop.come(17, 12);
+  loop.pass(5);
+  loop.calls = 2;
+  loop.pass(5);
+  expect(loop.looked).toBe(6);
+  loop.come(20, 2);
+  expect(loop.looked).toBe(6);
+  loop.calls = 1;
+  loop.poll.came();
+  loop.pass(5);
+  expect(loop.looked).toBe(11);
+});
+
+test('what comes while it polls does not make it poll twice', () => {
+  const loop = new FakeLoop();
+  loop.come(17, 12);
+  loop.come(10, 1);
+  expect(loop.looked).toBe(10);
+});
+
+test('there is no polling on a machine with one CPU: what is waited for could not run', () => {
+  const loop = new FakeLoop();
+  loop.cpus = 1;
+  loop.come(100, 1);
+  expect(loop.looked).toBe(0);
+});

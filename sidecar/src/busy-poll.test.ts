@@ -71,7 +71,7 @@ test.each([
   expect(loop.looked).toBe(0);
 });
 
-test('there is no polling while two calls are under way, and what has begun of it ends', () => {
+test('there is no polling while two calls are under way, nor for 16 arrivals after it, and what has begun of it ends', () => {
   const loop = new FakeLoop();
   loop.come(17, 12);
   loop.pass(5);
@@ -81,6 +81,9 @@ test('there is no polling while two calls are under way, and what has begun of i
   loop.come(20, 2);
   expect(loop.looked).toBe(6);
   loop.calls = 1;
+  loop.come(15, 2);
+  loop.pass(2);
+  expect(loop.looked).toBe(6);
   loop.poll.came();
   loop.pass(5);
   expect(loop.looked).toBe(11);

@@ -2,7 +2,7 @@ import { cpus } from 'node:os';
 
 /** As long as Linux has a virtual CPU poll before it halts (guest_halt_poll_ns, Documentation/virt/guest-halt-polling.rst). */
 const patience = 0.2;
-/** So many in a row have come within `patience` before the next one is waited for awake. */
+/** So many in a row have come within `patience`, and for a call that was alone, before the next one is waited for awake. */
 const enough = 16;
 
 /** The process's own, but for tests. */
@@ -27,7 +27,7 @@ const processLoop: Loop = { now: () => performance.now(), look: (task) => void s
  */
 export class BusyPoll {
   readonly #loop: Loop;
-  /** Calls under way. With more than one there is always something to do. */
+  /** Calls under way. With more than one there is something to do most of the time, and CPU matters more than the time of one. */
   readonly #calls: () => number;
   #last = Number.NEGATIVE_INFINITY;
   #quick = 0;
@@ -43,9 +43,9 @@ export class BusyPoll {
   /** Something came that a call was waiting for, or a call itself. */
   came(): void {
     const now = this.#loop.now();
-    this.#quick = now - this.#last <= patience ? this.#quick + 1 : 0;
+    this.#quick = now - this.#last <= patience && this.#calls() <= 1 ? this.#quick + 1 : 0;
     this.#last = now;
-    if (this.#isPolling || this.#quick < enough || this.#calls() > 1) return;
+    if (this.#isPolling || this.#quick < enough) return;
     this.#others ??= this.#loop.cpus() > 1;
     if (!this.#others) return;
     this.#isPolling = true;

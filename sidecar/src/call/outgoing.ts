@@ -1,7 +1,7 @@
 import type { SecretValue } from '@rekey/lib/secret-value.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import type { Checked } from './head.ts';
-import { endToEnd, linesOf } from '../http/hop.ts';
+import { endToEndLines, linesOf } from '../http/hop.ts';
 import { Names } from '../http/fields.ts';
 import type { Found } from '../inject/inject.ts';
 import { switching } from './relay.ts';
@@ -41,7 +41,7 @@ export function outgoingOf({ head, host, port, target, webSocket }: Checked, wri
   const isStale = length === undefined ? never : staleOf(uses);
   const dropped = (name: string): boolean =>
     isHost(name) || (continued && isExpect(name)) || isTwin(name) || (scrubs && ofTheAnswer.has(name)) || isStale(name);
-  const lines = linesOf(endToEnd(head.fields, control.connection, dropped));
+  const lines = endToEndLines(head.fields, control.connection, dropped);
   let carried = '';
   let to = target;
   for (const { found, grant } of uses) {

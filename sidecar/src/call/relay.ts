@@ -1,5 +1,5 @@
 import type { OwnAnswer } from './answer.ts';
-import { allEndToEnd, endToEnd, linesOf } from '../http/hop.ts';
+import { allEndToEnd, endToEndLines } from '../http/hop.ts';
 import { closes } from '../http/control.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
@@ -108,11 +108,11 @@ export class Reply {
 /** The head of an answer as the client gets it, or undefined when that is the head as it came: then its bytes pass with those of the body. */
 function relayedHead(head: ResponseHead, close: boolean): string | undefined {
   const { status, phrase, current, fields, control } = head;
-  if (status === 101) return `HTTP/1.1 101 ${phrase ?? ''}\r\n${linesOf(endToEnd(fields, control.connection))}${switching}\r\n\r\n`;
+  if (status === 101) return `HTTP/1.1 101 ${phrase ?? ''}\r\n${endToEndLines(fields, control.connection)}${switching}\r\n\r\n`;
   if (!close && current && phrase !== undefined && allEndToEnd(fields, control.connection)) return undefined;
   const framing = control.chunked ? 'Transfer-Encoding: chunked\r\n' : '';
   const closing = close ? 'Connection: close\r\n' : '';
-  return `HTTP/1.1 ${status} ${phrase ?? ''}\r\n${linesOf(endToEnd(fields, control.connection))}${framing}${closing}\r\n`;
+  return `HTTP/1.1 ${status} ${phrase ?? ''}\r\n${endToEndLines(fields, control.connection)}${framing}${closing}\r\n`;
 }
 
 /** In one piece: each write costs a record of TLS. */

@@ -3,7 +3,7 @@ import type { LookupFunction, Socket } from 'node:net';
 import { errorCode } from '@rekey/lib/log.ts';
 import { Failure } from '@rekey/lib/reason.ts';
 import { isForbiddenAddress } from '../upstream/address.ts';
-import { endToEnd, linesOf } from '../http/hop.ts';
+import { endToEndLines } from '../http/hop.ts';
 import type { RequestHead } from '../http/request-head.ts';
 
 const connectMilliseconds = 10_000;
@@ -57,6 +57,6 @@ export function tunnel(socket: Socket, other: Socket, first: readonly (Buffer | 
 export function plainRequest({ method, target, fields, control }: RequestHead): string {
   const path = target.replace(/^[a-z]+:\/\/[^/?#]*/iu, '');
   const framing = control.chunked ? 'Transfer-Encoding: chunked\r\n' : '';
-  const lines = linesOf(endToEnd(fields, control.connection));
+  const lines = endToEndLines(fields, control.connection);
   return `${method} ${path.startsWith('/') ? path : `/${path}`} HTTP/1.1\r\n${lines}${framing}Connection: close\r\n\r\n`;
 }

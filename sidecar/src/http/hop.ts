@@ -51,17 +51,20 @@ function connectionOf(raw: Fields): string {
   return connection;
 }
 
-/** The fields that go on to the other side, in their order and case: without those of this connection and those `dropped`. */
-export function endToEnd(raw: Fields, connection: string, dropped: Dropped = none): string[] {
+/** The lines of the fields that go on to the other side, in their order and case: without those of this connection and those `dropped`. */
+export function endToEndLines(raw: Fields, connection: string, dropped: Dropped = none): string {
   const ending = nominated(connection);
-  const on: string[] = [];
+  let lines = '';
   for (let at = 0; at < raw.length; at += 2) {
     const name = raw[at] ?? '';
-    if (hopByHop.has(name) || dropped(name) || ending?.has(name.toLowerCase()) === true) continue;
-    on.push(name, raw[at + 1] ?? '');
+    if (!ends(name, ending) && !dropped(name)) lines += lineOf(name, raw[at + 1]);
   }
-  return on;
+  return lines;
 }
+
+const ends = (name: string, ending: Set<string> | undefined): boolean => hopByHop.has(name) || ending?.has(name.toLowerCase()) === true;
+
+const lineOf = (name: string | undefined, value: string | undefined): string => `${name}: ${value}\r\n`;
 
 /** Whether a message's fields may go on as they are: none is of this connection, but for a `Connection: keep-alive` that holds here too. */
 export function allEndToEnd(raw: Fields, connection: string): boolean {
@@ -79,14 +82,15 @@ const isFraming = (name: string): boolean => name.length === 17 && name.toLowerC
 /** Field lines, as they stand in a message. */
 export function linesOf(fields: Fields): string {
   let lines = '';
-  for (let at = 0; at < fields.length; at += 2) lines += `${fields[at]}: ${fields[at + 1]}\r\n`;
+  for (let at = 0; at < fields.length; at += 2) lines += lineOf(fields[at], fields[at + 1]);
   return lines;
 }
 
 /** Trailer fields that go on, as pairs. */
 export function trailersOf(raw: Fields, dropped: Dropped = none): [string, string][] {
-  const on = endToEnd(raw, connectionOf(raw), (name) => notInTrailers.has(name) || dropped(name.toLowerCase()));
-  return Array.from({ length: on.length / 2 }, (_, index) => [on[2 * index] ?? '', on[2 * index + 1] ?? '']);
+  const ending = nominated(connectionOf(raw));
+  const pairs = Array.from({ length: raw.length / 2 }, (_, index): [string, string] => [raw[2 * index] ?? '', raw[2 * index + 1] ?? '']);
+  return pairs.filter(([name]) => !ends(name, ending) && !notInTrailers.has(name) && !dropped(name.toLowerCase()));
 }
 
 /** The same as lines of a chunked body's end. Throws Malformed. */

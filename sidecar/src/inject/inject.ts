@@ -14,20 +14,22 @@ export interface Head {
 
 /** Where the placeholder stands in one request. */
 export interface Found {
-  headers: { name: string; prefix: string }[];
+  headers: readonly NonNullable<Place['header']>[];
   /** The pair of basic authentication that it stands in. */
-  basic: Pair[];
+  basic: readonly Pair[];
   /** Of the target, split at `?` and `&`: the parts that are `name=placeholder`, and the names. A part that is not there is appended. */
-  query: { part: number; name: string }[];
+  query: readonly { part: number; name: string }[];
   /** Of a body in JSON, which is looked at once it is there. */
   json: readonly Edit[];
 }
 
-const nowhere: readonly Edit[] = [];
+const nowhere: readonly never[] = [];
+
+const nothing: Found = { headers: nowhere, basic: nowhere, query: nowhere, json: nowhere };
 
 /** The places in the head, with those in the body. */
 export function withBody(found: Found | undefined, json: readonly Edit[]): Found | undefined {
-  return json.length === 0 ? found : { ...(found ?? { headers: [], basic: [], query: [] }), json };
+  return json.length === 0 ? found : { ...(found ?? nothing), json };
 }
 
 /**
@@ -36,15 +38,13 @@ export function withBody(found: Found | undefined, json: readonly Edit[]): Found
  * text must not get the value written there.
  */
 export function find({ fields, target }: Head, places: readonly Place[], placeholders: readonly string[]): Found | undefined {
-  const found: Found = { headers: [], basic: [], query: [], json: nowhere };
+  let { headers, basic, query } = nothing;
   for (const place of places) {
-    if (place.header !== undefined && isToCarry(place, place.header, fields, placeholders)) {
-      found.headers.push({ name: place.header.name, prefix: place.header.prefix ?? '' });
-    }
-    if (place.basic !== undefined && found.basic.length === 0) found.basic.push(...pairsOf(place, fields, placeholders));
-    if (place.query !== undefined) found.query.push(...parametersOf(place, place.query.name, target, placeholders));
+    if (place.header !== undefined && isToCarry(place, place.header, fields, placeholders)) headers = [...headers, place.header];
+    if (place.basic !== undefined && basic.length === 0) basic = pairsOf(place, fields, placeholders);
+    if (place.query !== undefined) query = [...query, ...parametersOf(place, place.query.name, target, placeholders)];
   }
-  return found.headers.length + found.basic.length + found.query.length === 0 ? undefined : found;
+  return headers.length + basic.length + query.length === 0 ? undefined : { headers, basic, query, json: nowhere };
 }
 
 function isToCarry(
@@ -132,8 +132,10 @@ export function twins(found: Found | undefined): (name: string) => boolean {
 
 /** The headers that carry the value, as flat pairs: one for each place where the placeholder stood. */
 export function carrying(found: Found, value: SecretValue): string[] {
-  const carried = found.headers.flatMap(({ name, prefix }) => [name, `${prefix}${value.reveal()}`]);
-  return found.basic.length === 0 ? carried : [...carried, ...found.basic.flatMap((pair) => ['Authorization', basicWith(pair, value)])];
+  const carried: string[] = [];
+  for (const { name, prefix = '' } of found.headers) carried.push(name, `${prefix}${value.reveal()}`);
+  for (const pair of found.basic) carried.push('Authorization', basicWith(pair, value));
+  return carried;
 }
 
 /** The target with the value in the places found; all its other bytes are the same. */

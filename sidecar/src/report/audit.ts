@@ -55,6 +55,23 @@ const toStdout: NonNullable<AuditOptions['write']> = (bytes, done) => writeTo(1,
 /** One field of a line and its comma; nothing when there is nothing to tell. */
 const text = (name: string, value: string | undefined): string => (value === undefined ? '' : `"${name}":${JSON.stringify(value)},`);
 
+/** A field whose values are few: one after the other has the same. */
+class Repeated {
+  readonly #name: string;
+  #value: string | undefined;
+  #text = '';
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  of(value: string | undefined): string {
+    if (value !== this.#value) this.#text = text(this.#name, value);
+    this.#value = value;
+    return this.#text;
+  }
+}
+
 /** Lines that leave in one write. */
 interface Batch {
   bytes: Buffer;
@@ -72,8 +89,13 @@ export class Audit {
   readonly #onLost: (lines: number) => void;
   readonly #also: AuditOptions['also'];
   readonly #now: () => number;
+  readonly #credential = new Repeated('credential');
+  readonly #version = new Repeated('version');
+  readonly #host = new Repeated('host');
+  readonly #method = new Repeated('method');
   #millisecond = Number.NaN;
-  #timeText = '';
+  /** What each line of this millisecond begins with. */
+  #beginning = '';
   /** Batches that wait, the one that is being filled among them as the last. */
   #batches: Batch[] = [];
   /** One that was written, to be filled again: text that is kept as strings for so long would be work for the garbage collector. */
@@ -131,20 +153,21 @@ export class Audit {
     const question = target.indexOf('?');
     const path = (question < 0 ? target : target.slice(0, question)).slice(0, mostPath);
     const trace = traceparent !== undefined && traceparentPattern.test(traceparent) ? traceparent : undefined;
-    const who = `${text('credential', use.credential)}${text('version', use.version)}`;
-    const what = `${text('host', use.host)}${text('method', use.method)}${text('path', path)}${text('reason', use.reason)}${text('traceparent', trace)}${text('tool', use.tool)}`;
+    const who = `${this.#credential.of(use.credential)}${this.#version.of(use.version)}`;
+    const to = `${this.#host.of(use.host)}${this.#method.of(use.method)}`;
+    const what = `${text('path', path)}${text('reason', use.reason)}${text('traceparent', trace)}${text('tool', use.tool)}`;
     const how = `"status":${status},"latencyMilliseconds":${latencyMilliseconds},"cache":"${cache}","injected":${injected},"replayed":${replayed}`;
-    return `${this.#start}"time":"${this.#time()}",${who}${what}${how}}\n`;
+    return `${this.#begin()}${who}${to}${what}${how}}\n`;
   }
 
   /** Calls come many to a millisecond. */
-  #time(): string {
+  #begin(): string {
     const now = this.#now();
     if (now !== this.#millisecond) {
       this.#millisecond = now;
-      this.#timeText = new Date(now).toISOString();
+      this.#beginning = `${this.#start}"time":"${new Date(now).toISOString()}",`;
     }
-    return this.#timeText;
+    return this.#beginning;
   }
 
   /** A few lines wait for others, also when a write has just been done: each write costs as much as some calls. */

@@ -1,6 +1,6 @@
 import type { Transform } from 'node:stream';
 import { Failure } from '@rekey/lib/reason.ts';
-import { endToEnd, linesOf } from '../http/hop.ts';
+import { endToEndLines } from '../http/hop.ts';
 import { Chunked } from '../http/chunked.ts';
 import { fieldOf, Names } from '../http/fields.ts';
 import type { ResponseHead } from '../http/response-head.ts';
@@ -84,9 +84,9 @@ export class Scrubbed {
   /** The head for the client. */
   head(close: boolean): Buffer {
     const { status, phrase, fields, control } = this.#head;
-    const on = endToEnd(fields, control.connection, (name) => !this.#bodiless && ofTheBody.has(name));
+    const lines = endToEndLines(fields, control.connection, (name) => !this.#bodiless && ofTheBody.has(name));
     const window = new Window(this.#wanted.needles, this.#wanted.placeholder);
-    const text = Buffer.concat([window.push(Buffer.from(`${phrase ?? ''}\r\n${linesOf(on)}`, 'latin1')), window.end()]);
+    const text = Buffer.concat([window.push(Buffer.from(`${phrase ?? ''}\r\n${lines}`, 'latin1')), window.end()]);
     this.#around.replaced(window.count);
     const framing = this.#bodiless ? '' : 'Transfer-Encoding: chunked\r\n';
     return Buffer.concat([Buffer.from(`HTTP/1.1 ${status} `), text, Buffer.from(`${framing}${close ? 'Connection: close\r\n' : ''}\r\n`)]);

@@ -51,6 +51,8 @@ export class UpstreamConnection implements Due {
   #isDue = false;
   #exchange: Exchange | undefined;
   #method = '';
+  /** Of the request; until it is written with what else has come in its turn. */
+  #head: string | undefined;
   #reader: BodyReader | undefined;
   #persists = true;
   #bytes: Buffer | undefined;
@@ -86,19 +88,20 @@ export class UpstreamConnection implements Due {
     this.#requested = false;
     this.#taken = false;
     this.#informed = 0;
-    this.#hold();
-    this.#socket.write(head, 'latin1', this.#took);
+    this.#head = head;
   }
 
+  /** What is written in one turn leaves in one piece. */
   write(piece: Buffer): void {
-    this.#hold();
+    if (this.#socket.writableCorked === 0) this.#socket.cork();
+    this.#writeHead();
     this.#socket.write(piece);
     this.send();
   }
 
   /** What was written leaves with all others of this turn. */
   send(): void {
-    if (this.#isDue || this.#socket.writableCorked === 0) return;
+    if (this.#isDue || (this.#head === undefined && this.#socket.writableCorked === 0)) return;
     this.#isDue = true;
     this.#turn.write(this);
   }
@@ -134,18 +137,21 @@ export class UpstreamConnection implements Due {
   /** Sends what was written, and ends it; nobody is told. */
   finish(): void {
     this.#exchange = undefined;
+    this.#writeHead();
     this.#socket.end();
     setTimeout(() => this.#socket.destroy(), patience).unref();
   }
 
   endTurn(): void {
     this.#isDue = false;
+    this.#writeHead();
     this.#socket.uncork();
   }
 
-  /** What is written in one turn leaves in one piece. */
-  #hold(): void {
-    if (this.#socket.writableCorked === 0) this.#socket.cork();
+  #writeHead(): void {
+    const head = this.#head;
+    this.#head = undefined;
+    if (head !== undefined && !this.#socket.destroyed) this.#socket.write(head, 'latin1', this.#took);
   }
 
   readonly #took = (error?: Error | null): void => {
@@ -234,7 +240,7 @@ export class UpstreamConnection implements Due {
     this.#home.closed(this);
     const exchange = this.#exchange;
     this.#exchange = undefined;
-    exchange?.lost(this.#error, isUntaken(this.#error, this.#taken));
+    exchange?.lost(this.#error, this.#head !== undefined || isUntaken(this.#error, this.#taken));
   }
 }
 

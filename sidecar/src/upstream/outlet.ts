@@ -73,7 +73,7 @@ export class Outlet implements Due {
 
   endTurn(): void {
     this.#isDue = false;
-    if (!this.#isWriting && this.#packs.length > 0) this.#send();
+    if (!this.#isWriting) this.#send();
   }
 
   /** Ends the connection behind what was written. */
@@ -89,21 +89,21 @@ export class Outlet implements Due {
   }
 
   #flush(): void {
-    while (this.#packs.length > 0) this.#socket.write(this.#unpack());
+    for (let pack = this.#packs.shift(); pack !== undefined; pack = this.#packs.shift()) this.#socket.write(this.#filledOf(pack));
   }
 
   #send(): void {
+    const pack = this.#packs.shift();
+    if (pack === undefined) return;
     this.#isWriting = true;
-    const last = this.#packs.length === 1;
-    const bytes = this.#unpack();
-    this.#socket.write(bytes, this.#wrote);
-    if (this.#encrypts) giveBack(Buffer.from(bytes.buffer));
-    if (last) this.#drained();
+    this.#socket.write(this.#filledOf(pack), this.#wrote);
+    if (this.#encrypts) giveBack(pack);
+    if (this.#packs.length === 0) this.#drained();
   }
 
   readonly #wrote = (): void => {
     this.#isWriting = false;
-    if (this.#packs.length > 0) this.#send();
+    this.#send();
   };
 
   #drained(): void {
@@ -147,9 +147,8 @@ export class Outlet implements Due {
     return pack;
   }
 
-  /** The first pack, as far as it is filled. */
-  #unpack(): Buffer {
-    const pack = this.#packs.shift() ?? Buffer.alloc(0);
+  /** Of the pack that was taken off: all of it, unless it was the last. */
+  #filledOf(pack: Buffer): Buffer {
     return this.#packs.length === 0 ? pack.subarray(0, this.#filled) : pack;
   }
 }

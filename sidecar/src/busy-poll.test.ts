@@ -1,15 +1,18 @@
-import { BusyPoll } from './busy-poll.ts';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { temporaryFolder } from '@rekey/lib/process.real.ts';
+import { BusyPoll, isUnlimited } from './busy-poll.ts';
 
 /** A loop that turns each 1/64 ms; 0.2 ms are 12.8 turns. */
 class FakeLoop {
   calls = 1;
   /** How often it did not sleep. */
   looked = 0;
-  cpus = 2;
+  hasSpare = true;
   readonly poll = new BusyPoll(() => this.calls, {
     now: () => this.#turns / 64,
     look: (task) => void this.#due.push(task),
-    cpus: () => this.cpus,
+    hasSpare: () => this.hasSpare,
   });
   #turns = 0;
   #due: (() => void)[] = [];
@@ -96,9 +99,23 @@ test('what comes while it polls does not make it poll twice', () => {
   expect(loop.looked).toBe(10);
 });
 
-test('there is no polling on a machine with one CPU: what is waited for could not run', () => {
+test('there is no polling where somebody would miss the CPU', () => {
   const loop = new FakeLoop();
-  loop.cpus = 1;
+  loop.hasSpare = false;
   loop.come(100, 1);
   expect(loop.looked).toBe(0);
+});
+
+test.each([
+  ['cpu.max', 'max 100000\n', true],
+  ['cpu.max', '10000 100000\n', false],
+  ['cpu/cpu.cfs_quota_us', '-1\n', true],
+  ['cpu/cpu.cfs_quota_us', '10000\n', false],
+  ['memory.max', '67108864\n', true],
+  ['cpu.max/not-a-file', '', false],
+])('a container whose %s says %j is without a limit of CPU: %s', (file, text, isFree) => {
+  const folder = temporaryFolder('cgroup');
+  mkdirSync(dirname(join(folder, file)), { recursive: true });
+  writeFileSync(join(folder, file), text);
+  expect(isUnlimited(folder)).toBe(isFree);
 });

@@ -1,4 +1,6 @@
 import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { readIfThere } from './file.ts';
 
 /** As long as Linux has a virtual CPU poll before it halts (guest_halt_poll_ns, Documentation/virt/guest-halt-polling.rst). */
 const patience = 0.2;
@@ -11,19 +13,41 @@ export interface Loop {
   now: () => number;
   /** Runs the task once the event loop has looked for input, without sleeping before. */
   look: (task: () => void) => void;
-  /** Of the machine. */
-  cpus: () => number;
+  /** Whether CPU that is spent on waiting is missed by nobody. Asked once. */
+  hasSpare: () => boolean;
 }
 
-const processLoop: Loop = { now: () => performance.now(), look: (task) => void setImmediate(task), cpus: () => cpus().length };
+const processLoop: Loop = {
+  now: () => performance.now(),
+  look: (task) => void setImmediate(task),
+  hasSpare: () => cpus().length > 1 && isUnlimited('/sys/fs/cgroup'),
+};
+
+/** Where a container finds its limit of CPU, and how that file begins without one (Linux: cgroup-v2.rst, cpu.max; sched-bwc.rst, cpu.cfs_quota_us). */
+const limits = [
+  { file: 'cpu.max', none: 'max' },
+  { file: 'cpu/cpu.cfs_quota_us', none: '-1' },
+];
+
+/**
+ * Whether the container may use as much CPU as there is: under a limit, what waiting took is held against the calls that come next. What cannot
+ * be read may be a limit.
+ */
+export function isUnlimited(folder: string): boolean {
+  try {
+    return limits.every(({ file, none }) => readIfThere(join(folder, file))?.startsWith(none) ?? true);
+  } catch {
+    return false;
+  }
+}
 
 /**
  * Busy polling: the event loop looks for input without sleeping when the next of it is as good as there. To fall asleep and to be woken takes a core
  * longer than all that the sidecar does for a call, twice a call (docs/adr/0019).
  *
  * It costs next to nothing where it does not help. Only what follows the 16 before it faster than 0.2 ms is waited for, and for 0.2 ms at
- * most: an upstream that takes a millisecond to answer is never waited for in this way. On a machine with a single CPU there is no polling: nobody
- * else could run meanwhile.
+ * most: an upstream that takes a millisecond to answer is never waited for in this way. There is no polling on a machine with a single CPU, where
+ * nobody else could run meanwhile, nor under a limit of CPU.
  */
 export class BusyPoll {
   readonly #loop: Loop;
@@ -32,8 +56,8 @@ export class BusyPoll {
   #last = Number.NEGATIVE_INFINITY;
   #quick = 0;
   #isPolling = false;
-  /** Asked for when it matters first: a machine with many takes some time to tell. */
-  #others: boolean | undefined;
+  /** Asked for when it matters first: a machine with many CPUs takes some time to tell. */
+  #mayPoll: boolean | undefined;
 
   constructor(calls: () => number, loop = processLoop) {
     this.#calls = calls;
@@ -46,8 +70,8 @@ export class BusyPoll {
     this.#quick = now - this.#last <= patience && this.#calls() <= 1 ? this.#quick + 1 : 0;
     this.#last = now;
     if (this.#isPolling || this.#quick < enough) return;
-    this.#others ??= this.#loop.cpus() > 1;
-    if (!this.#others) return;
+    this.#mayPoll ??= this.#loop.hasSpare();
+    if (!this.#mayPoll) return;
     this.#isPolling = true;
     this.#loop.look(this.#looked);
   }

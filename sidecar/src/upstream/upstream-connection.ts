@@ -51,7 +51,7 @@ export class UpstreamConnection implements Due {
   #isDue = false;
   #exchange: Exchange | undefined;
   #method = '';
-  /** Of the request; until it is written with what else has come in its turn. */
+  /** Of the request; until it is written with what else has come in its turn. As long as it is here, not one byte of the request has left. */
   #head: string | undefined;
   #reader: BodyReader | undefined;
   #persists = true;
@@ -150,8 +150,9 @@ export class UpstreamConnection implements Due {
 
   #writeHead(): void {
     const head = this.#head;
+    if (head === undefined || !this.isOpen) return;
     this.#head = undefined;
-    if (head !== undefined && !this.#socket.destroyed) this.#socket.write(head, 'latin1', this.#took);
+    this.#socket.write(head, 'latin1', this.#took);
   }
 
   readonly #took = (error?: Error | null): void => {
@@ -160,7 +161,7 @@ export class UpstreamConnection implements Due {
 
   /** Bytes have come, in a buffer that is used again. */
   read(bytes: Buffer): void {
-    if (this.#exchange === undefined) return void this.#socket.destroy(); // nobody asked
+    if (this.#exchange === undefined || this.#head !== undefined) return void this.#socket.destroy(); // nobody asked, or not yet
     try {
       if (this.#reader === undefined) this.#heads(this.#bytes === undefined ? bytes : Buffer.concat([this.#bytes, bytes]));
       else this.#body(this.#reader, bytes, 0);

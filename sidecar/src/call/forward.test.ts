@@ -7,6 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import tls from 'node:tls';
 import type { FakePod } from '../pod.fake.ts';
 import { answerTo, bearer, call, placeholder, startPod, until } from '../pod.fake.ts';
+import { scrape } from '../report/metric.fixture.ts';
 
 let pod: FakePod;
 beforeAll(async () => {
@@ -293,7 +294,7 @@ test('many calls at once each get their own answer, on kept connections', async 
     expect(answers.map(({ body }) => body.toString())).toEqual(paths);
   }
   pod.credential.cold = false;
-  const metrics = await (await fetch(`http://127.0.0.1:${pod.sidecar.healthPort}/metrics`)).text();
+  const metrics = await scrape(pod);
   expect(Number(/^rekey_upstream_connections (\d+)$/mu.exec(metrics)?.[1])).toBeLessThanOrEqual(32);
 });
 

@@ -12,6 +12,7 @@ import type { FakePod } from '../pod.fake.ts';
 import { bearer, call, until } from '../pod.fake.ts';
 import type { PodOnAllWays } from './ways.fake.ts';
 import { startOnAllWays } from './ways.fake.ts';
+import { scrape } from '../report/metric.fixture.ts';
 
 const allow: CredentialSpec['allow'] = [{ pathPrefix: '/api' }, { pathPrefix: '/ws', upgrade: 'WebSocket' }];
 let pod: FakePod;
@@ -89,12 +90,11 @@ test('the audit has a line when it begins, and it counts as a call under way and
   await pod.flushed(lines + 1);
   expect(pod.audit.slice(lines)).toMatchObject([{ status: 101, injected: true, path: '/ws/live', version: '7' }]);
   expect(pod.credential.underWay.get('7')).toBe(1);
-  const metrics = async (): Promise<string> => (await fetch(`http://127.0.0.1:${pod.sidecar.healthPort}/metrics`)).text();
-  await until(async () => /^rekey_client_connections 1$/mu.test(await metrics()));
-  await until(async () => /^rekey_calls_active.* 1$/mu.test(await metrics()));
+  await until(async () => /^rekey_client_connections 1$/mu.test(await scrape(pod)));
+  await until(async () => /^rekey_calls_active.* 1$/mu.test(await scrape(pod)));
   client.terminate();
-  await until(async () => /^rekey_client_connections 0$/mu.test(await metrics()));
-  await until(async () => /^rekey_upstream_connections 0$/mu.test(await metrics()));
+  await until(async () => /^rekey_client_connections 0$/mu.test(await scrape(pod)));
+  await until(async () => /^rekey_upstream_connections 0$/mu.test(await scrape(pod)));
   expect(pod.audit).toHaveLength(lines + 1);
 });
 

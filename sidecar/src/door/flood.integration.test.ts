@@ -6,6 +6,7 @@ import tls from 'node:tls';
 import { freePort } from '@rekey/lib/free-port.fixture.ts';
 import type { FakePod } from '../pod.fake.ts';
 import { startPod } from '../pod.fake.ts';
+import { scrape } from '../report/metric.fixture.ts';
 
 const many = 100_000;
 const pipelined = 5000;
@@ -24,8 +25,7 @@ beforeAll(async () => {
 afterAll(() => pod.stop());
 
 async function series(): Promise<string[]> {
-  const response = await fetch(`http://127.0.0.1:${pod.sidecar.healthPort}/metrics`);
-  const lines = (await response.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  const lines = (await scrape(pod)).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return lines.map((line) => line.slice(0, line.lastIndexOf(' ')));
 }
 

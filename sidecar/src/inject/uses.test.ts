@@ -2,6 +2,7 @@ import { buffer } from 'node:stream/consumers';
 import type { CredentialSpec, Place } from '@rekey/crds/credential.ts';
 import type { Answer, FakeCredential, FakePod } from '../pod.fake.ts';
 import { call, startPod, until } from '../pod.fake.ts';
+import { scrape } from '../report/metric.fixture.ts';
 
 // Two credentials for one host, github and notion.
 let pod: FakePod;
@@ -174,7 +175,7 @@ test('no version stays under way', async () => {
   Object.assign(github, { newest: '8' });
   await call(pod, { headers: both });
   expect([...github.underWay.values(), ...notion.underWay.values()].every((count) => count === 0)).toBe(true);
-  const metrics = await (await fetch(`http://127.0.0.1:${pod.sidecar.healthPort}/metrics`)).text();
+  const metrics = await scrape(pod);
   expect(metrics).toMatch(/^rekey_calls_active\{credential="github"\} 0$/mu);
   expect(metrics).toMatch(/^rekey_calls_active\{credential="notion"\} 0$/mu);
 });

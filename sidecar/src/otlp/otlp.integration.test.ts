@@ -7,6 +7,7 @@ import { builtProgram, startProcess, temporaryFolder, until } from '@rekey/lib/p
 import type { RealProcess } from '@rekey/lib/process.real.ts';
 import type { FakePod } from '../pod.fake.ts';
 import { bearer, call, startPod } from '../pod.fake.ts';
+import { scrape } from '../report/metric.fixture.ts';
 
 // The OpenTelemetry Collector itself. collector.fake.ts is stricter, and is where everything that can go wrong is tried.
 
@@ -122,6 +123,6 @@ test('a collector that is started again gets what was said meanwhile, and nothin
   await until(() => (batches().length > before ? true : undefined));
   const [arrived] = batches().at(-1)?.resourceLogs[0]?.scopeLogs[0]?.logRecords ?? [];
   expect(JSON.parse(arrived?.body.stringValue ?? '')).toEqual(pod.audit[2]);
-  const metrics = await (await fetch(`http://127.0.0.1:${pod.sidecar.healthPort}/metrics`)).text();
+  const metrics = await scrape(pod);
   expect(metrics).toMatch(/^rekey_audit_lost_total 0$/mu);
 }, 60_000);

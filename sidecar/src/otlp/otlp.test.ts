@@ -2,6 +2,7 @@ import type { FakePod } from '../pod.fake.ts';
 import { bearer, call, startPod, until } from '../pod.fake.ts';
 import type { FakeCollector } from './collector.fake.ts';
 import { startCollector } from './collector.fake.ts';
+import { scrape } from '../report/metric.fixture.ts';
 
 let collector: FakeCollector;
 let pod: FakePod | undefined;
@@ -19,7 +20,7 @@ async function start(name?: string, trusts = true): Promise<FakePod> {
 }
 
 async function lost({ sidecar }: FakePod): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${sidecar.healthPort}/metrics`)).text();
+  const text = await scrape({ sidecar });
   return Number(/^rekey_audit_lost_total (\d+)$/mu.exec(text)?.[1]);
 }
 

@@ -2,6 +2,7 @@ import { use } from './audit.fixture.ts';
 import { Audit } from './audit.ts';
 import type { FakePod } from '../pod.fake.ts';
 import { bearer, call, otherHost, placeholder, startPod, until } from '../pod.fake.ts';
+import { scrape } from './metric.fixture.ts';
 
 const who = { namespace: 'tools', pod: 'mcp-github-0', serviceAccount: 'mcp' };
 
@@ -70,7 +71,7 @@ describe('one line a use', () => {
     pod.credential.current = current;
     expect(answers.map(({ status }) => status)).toEqual([200, 502]);
     await line('/values/reset');
-    const metrics = await (await fetch(`http://127.0.0.1:${pod.sidecar.healthPort}/metrics`)).text();
+    const metrics = await scrape(pod);
     const all = [pod.written, metrics, ...answers.flatMap(({ rawHeaders, body }) => [rawHeaders.join(), body.toString()])].join();
     expect(all).toContain('/values/reset');
     for (const form of [value, encodeURIComponent(value), Buffer.from(value).toString('base64')]) expect(all).not.toContain(form);

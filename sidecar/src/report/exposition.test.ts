@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { FakePod } from '../pod.fake.ts';
 import { bearer, call, startPod } from '../pod.fake.ts';
+import { scrape } from './metric.fixture.ts';
 
 let pod: FakePod;
 beforeAll(async () => {
@@ -11,7 +12,6 @@ beforeAll(async () => {
 });
 afterAll(() => pod.stop());
 
-const scrape = async (): Promise<string> => (await fetch(`http://127.0.0.1:${pod.sidecar.healthPort}/metrics`)).text();
 const series = (text: string): string[] =>
   text.split('\n').flatMap((line) => (line === '' || line.startsWith('#') ? [] : [line.slice(0, line.lastIndexOf(' '))]));
 const metrics = (text: string): { name: string; type: string; help: string }[] =>
@@ -36,15 +36,15 @@ test('however many paths, names of fields and hosts are called, the series stay 
   const wrongHost = (index: number): Promise<string> => flood(() => `h${index}.example.com`, 1);
   await flood(() => pod.host, 2);
   await wrongHost(0);
-  const before = series(await scrape());
+  const before = series(await scrape(pod));
   expect((await flood(() => pod.host, 5000)).match(/HTTP\/1.1 200/gu)).toHaveLength(5000);
   for (let index = 1; index < 100; index += 1) expect(await wrongHost(index)).toContain('HostNotConfigured');
-  expect(series(await scrape())).toEqual(before);
+  expect(series(await scrape(pod))).toEqual(before);
 });
 
 test('names, units and helps are by the conventions of Prometheus', async () => {
   await call(pod, { headers: bearer });
-  const all = metrics(await scrape());
+  const all = metrics(await scrape(pod));
   expect(all.length).toBeGreaterThan(10);
   for (const { name, type, help } of all) {
     expect(name).toMatch(/^(rekey|process)_[a-z]+(_[a-z]+)*$/u);
@@ -60,7 +60,7 @@ test('the page of metrics has each of them, with its type and its words, and no 
   const rows = [...page.matchAll(/^\| `([a-z_]+)` \| (\w+) \| [^|]* \| (.*) \|$/gmu)].map(([, name, type, help]) => ({ name, type, help }));
   const byName = (a: { name?: string | undefined }, b: { name?: string | undefined }): number => (a.name ?? '').localeCompare(b.name ?? '');
   expect(rows.toSorted(byName)).toEqual(
-    metrics(await scrape())
+    metrics(await scrape(pod))
       .map(({ name, type, help }) => ({ name, type, help }))
       .toSorted(byName),
   );

@@ -4,6 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { brotliCompressSync, createBrotliCompress, createGzip, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import type { Answer, FakePod } from '../pod.fake.ts';
 import { answerTo, bearer, call, placeholder, startPod } from '../pod.fake.ts';
+import { scrape } from '../report/metric.fixture.ts';
 
 let pod: FakePod;
 let value: string;
@@ -23,7 +24,7 @@ async function answer(give: (response: ServerResponse, request: IncomingMessage)
 }
 
 async function scrubs(): Promise<number> {
-  const metrics = await (await fetch(`http://127.0.0.1:${pod.sidecar.healthPort}/metrics`)).text();
+  const metrics = await scrape(pod);
   return Number(/^rekey_scrubs_total\{credential="github"\} (\d+)$/mu.exec(metrics)?.[1]);
 }
 

@@ -208,7 +208,7 @@ export class Upstream {
   #connect({ host, port }: Address, session: Buffer | undefined, read: (bytes: Buffer) => void): TLSSocket {
     const { lookup, metrics, trusted, connectMilliseconds = 10_000 } = this.#options;
     const options = { host, port, lookup, servername: host, secureContext: trusted(), ALPNProtocols: ['http/1.1'] };
-    const onread = { buffer: this.#buffer, callback: (length: number) => handOn(this.#buffer, length, read) };
+    const onread = { buffer: this.#buffer, callback: (length: number) => handOn(this.#buffer.subarray(0, length), read) };
     // `onread` is of tls.connect too, though its types don't know (https://nodejs.org/api/tls.html#tlsconnectoptions-callback).
     const more: object = { onread, ...(session === undefined ? {} : { session }) };
     const socket = tls.connect({ ...options, rejectUnauthorized: true, ...more });
@@ -232,7 +232,7 @@ function failureOf(error: Error | undefined, socket: TLSSocket): Failure {
 }
 
 /** True: go on reading. */
-function handOn(buffer: Buffer, length: number, read: (bytes: Buffer) => void): boolean {
-  read(length === buffer.length ? buffer : buffer.subarray(0, length)); // full ones are the most, of a large answer
+function handOn(bytes: Buffer, read: (bytes: Buffer) => void): boolean {
+  read(bytes);
   return true;
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { temporaryFolder } from '@rekey/lib/process.real.ts';
 import { BusyPoll, isUnlimited } from './busy-poll.ts';
@@ -118,4 +118,5 @@ test.each([
   mkdirSync(dirname(join(folder, file)), { recursive: true });
   writeFileSync(join(folder, file), text);
   expect(isUnlimited(folder)).toBe(isFree);
+  rmSync(folder, { recursive: true });
 });

@@ -1,5 +1,7 @@
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import type { Clock } from './clock.ts';
+import { processClock } from './clock.ts';
 import { readIfThere } from './file.ts';
 
 /** As long as Linux has a virtual CPU poll before it halts (guest_halt_poll_ns, Documentation/virt/guest-halt-polling.rst). */
@@ -8,9 +10,7 @@ const patience = 0.2;
 const enough = 16;
 
 /** The process's own, but for tests. */
-export interface Loop {
-  /** Milliseconds of a clock that only goes forward. */
-  now: () => number;
+export interface Loop extends Pick<Clock, 'now'> {
   /** Runs the task once the event loop has looked for input, without sleeping before. */
   look: (task: () => void) => void;
   /** Whether CPU that is spent on waiting is missed by nobody. Asked once. */
@@ -18,7 +18,7 @@ export interface Loop {
 }
 
 const processLoop: Loop = {
-  now: () => performance.now(),
+  now: () => processClock.now(),
   look: (task) => void setImmediate(task),
   hasSpare: () => cpus().length > 1 && isUnlimited('/sys/fs/cgroup'),
 };

@@ -4,7 +4,7 @@ import { Turn } from './turn.ts';
 /** With two calls under way. */
 function busy(): Turn {
   const turn = new Turn();
-  turn.calls = 2;
+  for (let n = 0; n < 2; n += 1) turn.begin();
   return turn;
 }
 
@@ -54,7 +54,7 @@ test('a write that comes of the end itself leaves in the next turn, and each is 
 
 test('a call that is alone waits for no other, but behind what waits already', async () => {
   const turn = new Turn();
-  turn.calls = 1;
+  turn.begin();
   const { said, write } = recorder(turn);
   write('at once');
   expect(said).toEqual(['at once']);

@@ -11,15 +11,15 @@ export interface Due {
  */
 export class Turn {
   /** Calls under way. One alone has no other to wait for: what it writes leaves at once. */
-  calls = 0;
+  #calls = 0;
   readonly #writes: Due[] = [];
   readonly #rest: Due[] = [];
-  readonly #poll = new BusyPoll(() => this.calls);
+  readonly #poll = new BusyPoll(() => this.#calls);
   #isSet = false;
 
   /** A call begins. */
   begin(): void {
-    this.calls += 1;
+    this.#calls += 1;
     this.#poll.came();
   }
 
@@ -30,12 +30,12 @@ export class Turn {
 
   /** A call is over. */
   end(): void {
-    this.calls -= 1;
+    this.#calls -= 1;
   }
 
   /** Called at the end of this turn, or at once for a call that is alone. */
   write(due: Due): void {
-    if (this.calls <= 1 && !this.#isSet) return due.endTurn();
+    if (this.#calls <= 1 && !this.#isSet) return due.endTurn();
     this.atEnd(due);
   }
 
@@ -53,7 +53,7 @@ export class Turn {
 
   /** Resolves once no call is under way and nothing waits any more. Ask when no call can begin, and none can go on. */
   async over(): Promise<void> {
-    while (this.calls > 0 || this.#isSet) await new Promise((resolve) => setImmediate(resolve));
+    while (this.#calls > 0 || this.#isSet) await new Promise((resolve) => setImmediate(resolve));
   }
 
   #set(): void {

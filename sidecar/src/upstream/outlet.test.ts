@@ -45,7 +45,7 @@ test.each([true, false])('whatever its pieces, an answer arrives byte by byte (T
   const { socket, taken } = client(encrypts);
   expect(socket instanceof TLSSocket).toBe(encrypts);
   const turn = new Turn();
-  turn.calls = 2; // writes wait for the end of the turn
+  for (let n = 0; n < 2; n += 1) turn.begin(); // writes wait for the end of the turn
   const outlet = new Outlet(socket, turn, () => {});
   const written: Buffer[] = [];
   let random = 7;
